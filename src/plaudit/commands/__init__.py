@@ -1,0 +1,1 @@
+"""One file per command: flags in, the room's function called, the result printed."""

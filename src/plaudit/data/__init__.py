@@ -1,0 +1,1 @@
+"""Texts and files: reading, writing, layouts, splits. No tokenizer, no tensor."""

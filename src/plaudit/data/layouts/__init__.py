@@ -1,0 +1,1 @@
+"""One file per layout: recognise a row, parse it, write it back."""

@@ -1,0 +1,1 @@
+"""The same number everywhere, or why not: one file per path or defect."""

@@ -1,0 +1,1 @@
+"""Columns become losses; pure tensors in, one value per comparison, list or point out."""

@@ -1,0 +1,1 @@
+"""Numbers become numbers: accuracy with ties, intervals, outcomes. Pure."""

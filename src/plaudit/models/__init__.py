@@ -1,0 +1,1 @@
+"""Tokens and weights; knows no preference files."""

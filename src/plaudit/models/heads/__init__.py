@@ -1,0 +1,1 @@
+"""Hidden states at the read points become scores."""

@@ -1,0 +1,1 @@
+"""Token trees: every token computed once."""

@@ -1,0 +1,106 @@
+"""The user's screen: tables and one JSON document on stdout, notes and progress bars on stderr.
+
+Texts are hostile: control characters, ANSI escapes and right-to-left overrides are shown, never obeyed.
+"""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+
+def clean(text: str, width: int | None = None) -> str:
+    """Text that is safe to print: every control, format or surrogate character becomes its escape.
+
+    >>> clean("a\\x1b[31mb\\u202ec\\n")
+    'a\\\\x1b[31mb\\\\u202ec\\\\n'
+    """
+    out = "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _HOSTILE else c for c in text)
+    return out if width is None or len(out) <= width else out[: max(width - 1, 0)] + "…"
+
+
+_HOSTILE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def document(values: Any) -> None:
+    """Print the one JSON document of a `--json` run. NaN never leaves: it is null."""
+    sys.stdout.write(json.dumps(_finite(values), ensure_ascii=False, indent=1, allow_nan=False))
+    sys.stdout.write("\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
+
+
+def note(text: str) -> None:
+    """A line for the person at the screen, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table on stdout: first column to the left, numbers to the right, cells escaped."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 140)
+    grid = Table(title=Text(clean(title)), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for i, name in enumerate(columns):
+        numeric = i > 0 and all(isinstance(r[i], int | float) or r[i] in ("", None, "-") for r in rows)
+        grid.add_column(Text(clean(name)), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(_cell(v)) for v in row))
+    console.print(grid)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) >= 10 else f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else clean(str(value))
+
+
+@contextmanager
+def progress(what: str, total: int | None, *, unit: str = "") -> Iterator["Progress"]:
+    """A progress bar on stderr with rate and time left; silent when stderr is not a terminal.
+
+    >>> with progress("scoring", 3) as bar:
+    ...     bar.advance(3, accuracy=0.5)
+    """
+    from rich import progress as bars
+    from rich.console import Console
+
+    console = Console(file=sys.stderr)
+    columns = [
+        bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[facts]}"), bars.TimeElapsedColumn(), bars.TimeRemainingColumn(),
+    ]  # fmt: skip
+    with bars.Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as shown:
+        yield Progress(shown, shown.add_task(clean(what), total=total, facts=""), unit)
+
+
+class Progress:
+    """A running bar; `advance` moves it and shows the latest facts."""
+
+    def __init__(self, shown: Any, task: Any, unit: str) -> None:
+        self._shown, self._task, self._unit = shown, task, unit
+
+    def advance(self, steps: float = 1, **facts: Any) -> None:
+        if facts:
+            text = " ".join(f"{k} {_cell(v)}" for k, v in facts.items())
+            self._shown.update(self._task, facts=text)
+        self._shown.advance(self._task, steps)

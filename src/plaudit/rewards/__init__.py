@@ -1,0 +1,1 @@
+"""Scorers that are not trained weights, and how to load any scorer."""
