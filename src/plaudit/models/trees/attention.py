@@ -1,0 +1,134 @@
+"""Attention over a token tree, hooked into transformers' attention interface under the name `plaudit_tree`.
+
+Per segment one scaled-dot-product call: a root attends causally to itself, a branch to its path and to itself.
+What a family passes on and this function does not know, it refuses: a wrong number without an error is the danger.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+
+from plaudit.models.trees.plan import Tree
+
+NAME = "plaudit_tree"
+# Keyword arguments of transformers' attention functions that change nothing here.
+HARMLESS = {
+    "cache_position", "cu_seq_lens_k", "cu_seq_lens_q", "is_causal", "max_length_k", "max_length_q", "output_attentions",
+    "output_hidden_states", "position_bias", "position_ids", "return_dict", "use_cache", "num_items_in_batch",
+    "position_embeddings", "cache", "past_key_values", "output_router_logits", "encoder_hidden_states", "head_mask",
+    "past_key_value", "layer_head_mask",
+}  # fmt: skip
+
+
+class Refused(NotImplementedError):
+    """The family passes something to its attention that trees cannot honour; another way must be taken."""
+
+
+@dataclass
+class Layout:
+    """A tree as tensors on a device, with the masks of its branches; made once, used by every layer."""
+
+    tree: Tree
+    tokens: Tensor  # [1, T]
+    position: Tensor  # [1, T]
+    reads: Tensor  # [R]
+    steps: list[tuple[int, int, list[tuple[int, int]], int]]  # start, stop, key spans, tokens above
+    masks: dict[tuple[int, int, int], Tensor]
+
+    def mask(self, own: int, above: int, window: int, device: torch.device) -> Tensor:
+        """True where query i of `own` may see key j of `above` + `own`: [own, above + own]."""
+        key = (own, above, window)
+        if key not in self.masks:
+            ahead = torch.arange(above + own, device=device)[None] - torch.arange(above, above + own, device=device)[:, None]
+            seen = ahead <= 0
+            self.masks[key] = seen & (ahead > -window) if window else seen
+        return self.masks[key]
+
+
+def layout(tree: Tree, device: torch.device | str = "cpu") -> Layout:
+    """The tensors of a tree. Key spans that lie end to end are joined, so that they are a view and not a copy."""
+    steps = []
+    for (start, stop), path, above in zip(tree.spans, tree.paths, tree.depths, strict=True):
+        spans: list[tuple[int, int]] = []
+        for a, b in [*(tree.spans[p] for p in path), (start, stop)]:
+            if spans and spans[-1][1] == a:
+                spans[-1] = (spans[-1][0], b)
+            else:
+                spans.append((a, b))
+        steps.append((start, stop, spans, above))
+    to = lambda x: torch.as_tensor(x, device=device)  # noqa: E731
+    return Layout(tree, to(tree.tokens)[None], to(tree.position)[None], to(tree.reads), steps, {})
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    tree: Layout | None = None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    softcap: float | None = None,
+    sliding_window: int | None = None,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Attention of one layer: query [1, h, T, d], key and value [1, h', T, d] with h a multiple of h' -> [1, T, h, d]."""
+    if tree is None or attention_mask is not None:
+        raise Refused("no tree was handed to the attention function, or a mask was")
+    unknown = [k for k, v in others.items() if k not in HARMLESS and v is not None and v is not False]
+    if unknown or others.get("position_bias") is not None:
+        raise Refused(f"attention arguments that trees do not know: {', '.join(unknown) or 'position_bias'}")
+    causal = others.get("is_causal")
+    causal = getattr(module, "is_causal", True) if causal is None else causal
+    repeats = query.shape[1] // key.shape[1]
+    if repeats > 1:
+        key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
+    out = torch.empty_like(query) if not torch.is_grad_enabled() else None
+    parts = []
+    for start, stop, spans, above in tree.steps:
+        q = query[:, :, start:stop]
+        k, v = _gather(key, spans), _gather(value, spans)
+        window = sliding_window or 0
+        if not causal:
+            mask, plain = None, False
+        elif above == 0 and not (window and stop - start > window):
+            mask, plain = None, True
+        else:
+            mask, plain = tree.mask(stop - start, above, window if above + stop - start > window else 0, q.device), False
+        if softcap:
+            part = _capped(q, k, v, mask, plain, scaling, softcap, dropout)
+        else:
+            part = scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=plain, scale=scaling, dropout_p=dropout)
+        if out is None:
+            parts.append(part)
+        else:
+            out[:, :, start:stop] = part
+    whole = torch.cat(parts, 2) if out is None else out
+    return whole.transpose(1, 2).contiguous(), None
+
+
+def _gather(x: Tensor, spans: list[tuple[int, int]]) -> Tensor:
+    if len(spans) == 1:
+        return x[:, :, spans[0][0] : spans[0][1]]
+    return torch.cat([x[:, :, a:b] for a, b in spans], 2)
+
+
+def _capped(q, k, v, mask, plain, scaling, softcap, dropout) -> Tensor:
+    """Attention with soft-capped logits (Gemma 2), which the fused kernels do not offer."""
+    logits = q.float() @ k.float().transpose(2, 3) * (q.shape[-1] ** -0.5 if scaling is None else scaling)
+    logits = torch.tanh(logits / softcap) * softcap
+    if plain:
+        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
+    if mask is not None:
+        logits = logits.masked_fill(~mask, float("-inf"))
+    return torch.nn.functional.dropout(logits.softmax(-1), dropout).to(v.dtype) @ v
+
+
+AttentionInterface.register(NAME, attend)
+AttentionMaskInterface.register(NAME, lambda *args, **kwargs: None)
