@@ -1,0 +1,137 @@
+"""How everybody asks for a scorer: `plaudit.load("length")`, `plaudit.load("runs/rm/final")`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from plaudit import catalog, folders
+from plaudit.errors import OptionError, PlauditError
+from plaudit.records import Conversation, Message, Preference, group, message
+from plaudit.rewards.stream import checked
+from plaudit.scorer import Scorer
+
+ROOM = "plaudit.rewards"
+
+
+class Handle:
+    """A scorer as a person holds it. `name` is what it was asked for by.
+
+    >>> load("length").score("Say four.", ["four", "5"])
+    [4.0, 1.0]
+    """
+
+    def __init__(self, scorer: Scorer, name: str) -> None:
+        self.scorer, self.name, self.fingerprint = scorer, name, scorer.fingerprint
+
+    def score(self, prompt: str | Sequence, responses: str | Sequence) -> list[float]:
+        """One number per response, higher is better.
+
+        `prompt`: a text (one user turn), or messages as `{"role", "content"}` or `Message`; may be empty. `responses`:
+        texts, or lists of messages; one text alone counts as a list of one.
+        """
+        answers = [responses] if isinstance(responses, str) else list(responses)
+        if not answers:
+            return []
+        turns = conversation(prompt, "user")
+        record = group(turns, [conversation(r, "assistant") for r in answers], None)
+        return [float(s) for s in checked([record], self.score_all([record]))[0]]
+
+    def score_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
+        """One float array [N] per preference."""
+        return self.scorer.score_all(preferences)
+
+    def texts(self, preference: Preference) -> list[str]:
+        """The exact strings that are scored, one per response."""
+        if not hasattr(self.scorer, "texts"):
+            raise PlauditError(f"{self.name}: this scorer cannot say which text it scores")
+        return list(self.scorer.texts(preference))
+
+    def __getattr__(self, name: str) -> Any:  # what else the scorer knows, such as its training groups
+        if name == "scorer":
+            raise AttributeError(name)
+        return getattr(self.scorer, name)
+
+
+def conversation(value: str | Sequence, role: str) -> Conversation:
+    """A text, messages, or mappings with `role` and `content`, as a conversation.
+
+    >>> conversation([{"role": "user", "content": "Hi"}], "user")
+    (Message(role='user', parts=('Hi',)),)
+    """
+    if isinstance(value, str):
+        return (message(role, value),) if value or role == "assistant" else ()
+    turns: list[Message] = []
+    for turn in value:
+        if isinstance(turn, Mapping) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str):
+            turn = message(turn["role"], turn["content"])
+        if not isinstance(turn, Message):
+            raise PlauditError(
+                f"a turn must have a role and a text content, this one is {type(turn).__name__}",
+                advice='for example {"role": "user", "content": "Hello"}',
+            )
+        turns.append(turn)
+    return tuple(turns)
+
+
+def load(
+    spec: str | PathLike | Scorer, *, dtype: str = "auto", device: str = "auto", budget: int = 0, seed: int = 0
+) -> Handle:
+    """A scorer by name: a built-in (`length`, `random`), or a folder that holds a trained reward model.
+
+    `dtype`, `device` and `budget` (tokens of one batch; 0: chosen for the device) are for models, `seed` for `random`.
+
+    >>> load("lenght")
+    Traceback (most recent call last):
+        ...
+    plaudit.errors.OptionError: unknown scorer 'lenght' (did you mean 'length'?)
+      built in: length, random; or name a folder that holds a checkpoint
+    """
+    if isinstance(spec, Handle):
+        return spec
+    if not isinstance(spec, str | PathLike):
+        return Handle(spec, getattr(spec, "name", type(spec).__name__))
+    text = str(spec)
+    if text in built_in():
+        part = catalog.load(ROOM, text)
+        return Handle(part.scorer(seed=seed) if text == "random" else part.scorer(), text)
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return Handle(_model(path, dtype, device, budget), text)
+    raise _unknown(text, path)
+
+
+def built_in() -> list[str]:
+    """Scorers that need no weights: the files of this room that define `scorer`."""
+    return [n for n in catalog.names(ROOM) if hasattr(catalog.load(ROOM, n), "scorer")]
+
+
+def _model(path: Path, dtype: str, device: str, budget: int) -> Scorer:
+    if (path / folders.SEAL).exists() and not folders.is_sealed(path):
+        raise PlauditError(f"{path} is damaged: files differ from its {folders.SEAL}", advice="copy or train it again")
+    if not (path / "config.json").is_file():
+        inner = sorted(p.parent.name for p in path.glob("*/config.json"))
+        hint = f"did you mean {path / ('final' if 'final' in inner else inner[0])}?" if inner else ""
+        raise PlauditError(f"{path}: no checkpoint here: config.json is missing", advice=hint)
+    from plaudit.models.score import load_scorer
+
+    options = {"budget": budget} if budget else {}
+    return load_scorer(path, dtype=dtype, device=device, **options)
+
+
+def _unknown(text: str, path: Path) -> PlauditError:
+    if text.startswith(("http://", "https://")):
+        return OptionError([f"{text}: scoring through a server is not supported in this version"])
+    if path.is_file():
+        kind = "composed scorers" if path.suffix in (".yaml", ".yml") else "files"
+        return OptionError([f"{text}: {kind} are not supported as scorers in this version"], advice=_advice())
+    near = get_close_matches(text, built_in(), 1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return OptionError([f"unknown scorer {text!r}{hint}"], advice=_advice())
+
+
+def _advice() -> str:
+    return f"built in: {', '.join(built_in())}; or name a folder that holds a checkpoint"

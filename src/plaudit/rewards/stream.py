@@ -1,0 +1,57 @@
+"""Scores of a stream of preferences: in order, in constant memory, and every number checked."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.errors import DataError, PlauditError
+from plaudit.records import Preference
+from plaudit.scorer import Scorer
+
+CHUNK = 512  # preferences handed to a scorer at a time: enough to fill its batches, little enough to hold
+
+
+def chunks(preferences: Iterable[Preference], size: int = CHUNK) -> Iterator[list[Preference]]:
+    """Lists of `size` preferences, the last one shorter."""
+    rest = iter(preferences)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def scored(
+    scorer: Scorer, preferences: Iterable[Preference], *, size: int = CHUNK
+) -> Iterator[tuple[Preference, NDArray]]:
+    """Each preference with its scores [N], in order.
+
+    >>> from plaudit.records import pair
+    >>> from plaudit.rewards.length import scorer as length
+    >>> [scores.tolist() for _, scores in scored(length(), [pair("?", "four", "5")])]
+    [[4.0, 1.0]]
+    """
+    for chunk in chunks(preferences, size):
+        yield from zip(chunk, checked(chunk, scorer.score_all(chunk)))
+
+
+def place(preference: Preference) -> str:
+    """How a preference is named in messages: where it stands and its id."""
+    return f"{preference.source} (id {preference.id})" if preference.source else f"id {preference.id}"
+
+
+def checked(preferences: Sequence[Preference], scores: Sequence[NDArray]) -> list[NDArray]:
+    """The scores as float64 [N] each; a NaN, or a number of scores that is not N, is an error that names the row."""
+    if len(scores) != len(preferences):
+        raise PlauditError(f"the scorer gave {len(scores)} answers to {len(preferences)} preferences")
+    found = [np.asarray(s, dtype=np.float64) for s in scores]
+    for preference, values in zip(preferences, found):
+        if values.shape != (len(preference.responses),):
+            shape = "x".join(map(str, values.shape))
+            raise DataError(place(preference), f"{shape} scores for {len(preference.responses)} responses")
+        if np.isnan(values).any():
+            which = int(np.isnan(values).argmax()) + 1
+            raise DataError(
+                place(preference), f"the score of response {which} is not a number",
+                advice="run `plaudit doctor` on the checkpoint, or score in --dtype float32",
+            )  # fmt: skip
+    return found

@@ -1,0 +1,95 @@
+"""The cache: the same numbers, each computed once, whatever happens to the process or the file."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from plaudit.errors import PlauditError
+from plaudit.records import group, pair
+from plaudit.rewards.cached import FILE, Cached
+from plaudit.rewards.random import Random
+
+
+class Counting(Random):
+    """Counts the responses it is asked for."""
+
+    def __init__(self, seed=0):
+        super().__init__(seed)
+        self.asked = 0
+
+    def score_all(self, preferences):
+        rows = list(preferences)
+        self.asked += sum(len(p.responses) for p in rows)
+        return super().score_all(rows)
+
+
+def same(a, b):
+    return all((x == y).all() for x, y in zip(a, b, strict=True))
+
+
+def test_each_response_is_scored_once(tmp_path):
+    rows = [group(f"p{i % 7}", [f"a{i}", f"b{i % 3}", "c"], None) for i in range(30)]
+    inner = Counting()
+    cached = Cached(inner, tmp_path)
+    assert same(cached.score_all(rows), Random().score_all(rows))
+    first = inner.asked
+    assert same(cached.score_all(rows), Random().score_all(rows))
+    assert inner.asked == first
+    again = Counting()
+    reopened = Cached(again, tmp_path)
+    assert same(reopened.score_all(rows), Random().score_all(rows))
+    assert (again.asked, reopened.hits, reopened.misses) == (0, 90, 0)
+
+
+def test_only_missing_responses_are_asked_for(tmp_path):
+    inner = Counting()
+    cached = Cached(inner, tmp_path)
+    cached.score_all([pair("p", "a", "b")])
+    assert same(cached.score_all([group("p", ["b", "x", "a"], None)]), Random().score_all([group("p", "bxa", None)]))
+    assert inner.asked == 3
+
+
+def test_another_fingerprint_prompt_or_boundary_is_another_key(tmp_path):
+    Cached(Counting(), tmp_path).score_all([pair("p", "a", "b")])
+    for scorer, row in [(Counting(1), pair("p", "a", "b")), (Counting(), pair("pa", "", "b"))]:
+        Cached(scorer, tmp_path).score_all([row])
+        assert scorer.asked == 2
+
+
+def test_a_scorer_without_a_fingerprint_is_never_cached(tmp_path):
+    inner = Counting()
+    inner.fingerprint = ""
+    cached = Cached(inner, tmp_path)
+    for _ in range(2):
+        cached.score_all([pair("p", "a", "b")])
+    assert inner.asked == 4
+    assert not (tmp_path / FILE).exists()
+
+
+def test_nan_is_not_kept(tmp_path):
+    inner = Counting()
+    inner._score = lambda p: np.array([np.nan, 1.0])
+    Cached(inner, tmp_path).score_all([pair("p", "a", "b")])
+    fresh = Counting()
+    Cached(fresh, tmp_path).score_all([pair("p", "a", "b")])
+    assert fresh.asked == 1
+
+
+def test_a_killed_process_leaves_a_whole_cache(tmp_path):
+    code = (
+        "import os, sys\nfrom plaudit.records import pair\nfrom plaudit.rewards.cached import Cached\n"
+        "from plaudit.rewards.random import Random\n"
+        "c = Cached(Random(), sys.argv[1])\nc.score_all([pair('p', 'a', 'b')])\nos.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == -9
+    inner = Counting()
+    assert same(Cached(inner, tmp_path).score_all([pair("p", "a", "b")]), Random().score_all([pair("p", "a", "b")]))
+    assert inner.asked == 0
+
+
+def test_a_broken_file_is_named(tmp_path):
+    (tmp_path / FILE).write_bytes(b"not a database at all" * 100)
+    with pytest.raises(PlauditError, match=r"scores\.sqlite: the score cache cannot be used"):
+        Cached(Random(), tmp_path)
