@@ -1,0 +1,254 @@
+"""Cuts a stream of bytes into rows without holding more than one: lines, elements of an array, values of an object."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from plaudit.data.limits import KEPT_OF_LONG, Limits
+from plaudit.data.opening import Cut
+
+Frame = tuple[int, bytes, str]  # number from 1, raw bytes, reason why it cannot be decoded ('' when it may be)
+_TOKEN = re.compile(
+    rb'[ \t\r\n]*+(?:("[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+")'
+    rb"|([{}\[\],:])|(true|false|null|NaN|-?Infinity|-?[0-9][0-9.eE+-]*+)(?=[ \t\r\n,}\]]))",
+    re.DOTALL,
+)
+_FIRST_KEY = re.compile(rb'\{\s*"(?:[^"\\]|\\.)*"\s*:')
+_SPACE = b" \t\r\n"
+_CLOSES = {b"}": b"{", b"]": b"["}
+
+
+def too_long(size: int, limits: Limits) -> str:
+    """The reason given for a row over the limit."""
+    return f"{size:,} bytes long, over the limit of {limits.line_bytes:,} (line_bytes); its first {KEPT_OF_LONG:,} kept"
+
+
+def lines(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
+    """Every line, blank ones only counted; a line over the limit is skipped in bounded memory.
+
+    >>> [f for f in lines([b'{"a"', b': 1}\\n\\n[2'], Limits())]
+    [(1, b'{"a": 1}', ''), (3, b'[2', '')]
+    """
+    number, rest, dropped = 0, b"", 0
+    try:
+        for block in blocks:
+            if dropped or (b"\n" not in block and len(rest) + len(block) > limits.line_bytes):
+                end = block.find(b"\n")
+                if end < 0:
+                    dropped += len(rest) + len(block) if not dropped else len(block)
+                    rest = rest[:KEPT_OF_LONG] or block[:KEPT_OF_LONG]
+                    continue
+                number += 1
+                yield number, rest[:KEPT_OF_LONG], too_long(dropped + end, limits)
+                rest, dropped, block = b"", 0, block[end + 1 :]
+            whole = (rest + block).split(b"\n")
+            rest = whole.pop()
+            for raw in whole:
+                number += 1
+                if len(raw) > limits.line_bytes:
+                    yield number, raw[:KEPT_OF_LONG], too_long(len(raw), limits)
+                elif raw and not raw.isspace():
+                    yield number, raw, ""
+    except Cut as cut:
+        yield number + 1, rest, str(cut)
+        return
+    if dropped or len(rest) > limits.line_bytes:
+        yield number + 1, rest[:KEPT_OF_LONG], too_long(dropped or len(rest), limits)
+    elif rest and not rest.isspace():
+        yield number + 1, rest, ""
+
+
+def records(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
+    """CSV records: lines joined while a quoted value is open (an odd number of quotes), the header being record 0."""
+    number, held, size = -1, [], 0
+    quotes = 0
+    for _, raw, reason in _physical_lines(blocks, limits):
+        held.append(raw)
+        size += len(raw)
+        quotes += raw.count(b'"')
+        if not reason and quotes % 2 and size <= limits.line_bytes:
+            continue
+        number += 1
+        whole = b"".join(held)
+        if size > limits.line_bytes:
+            yield number, whole[:KEPT_OF_LONG], too_long(size, limits)
+        else:
+            yield number, whole, reason
+        held, size, quotes = [], 0, 0
+    if held:
+        yield number + 1, b"".join(held), "a quoted value is never closed"
+
+
+def _physical_lines(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
+    """Lines with their ends, blank ones too; a Cut is the reason of the last."""
+    number, rest = 0, b""
+    try:
+        for block in blocks:
+            rest += block
+            if b"\n" not in block and len(rest) <= limits.line_bytes:
+                continue
+            whole = rest.splitlines(keepends=True) if b"\n" in rest else [rest]
+            rest = whole.pop() if b"\n" in rest and not whole[-1].endswith(b"\n") else b""
+            for raw in whole:
+                number += 1
+                yield number, raw, ""
+    except Cut as cut:
+        yield number + 1, rest, str(cut)
+        return
+    if rest:
+        yield number + 1, rest, ""
+
+
+class _Buffer:
+    """A window on a stream of blocks: bytes before the row being read are let go."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self.source, self.data, self.at, self.cut, self.ended = iter(blocks), b"", 0, "", False
+
+    def more(self) -> bool:
+        """Append the next block; False at the end of the stream. Grows by doubling so that long rows stay linear."""
+        got: list[bytes] = []
+        size, wanted = 0, max(1, len(self.data) - self.at)
+        while not self.ended and size < wanted:
+            try:
+                block = next(self.source, None)
+            except Cut as cut:
+                self.cut, block = str(cut), None
+            if block is None:
+                self.ended = True
+            else:
+                got.append(block)
+                size += len(block)
+        self.data = self.data[self.at :] + b"".join(got)
+        self.at = 0
+        return bool(got)
+
+
+def values(blocks: Iterable[bytes], limits: Limits, *, inside: bool) -> Iterator[Frame]:
+    """Values of one array or of one object of rows (`inside`), or values that follow one another.
+
+    A broken value ends where the next one begins as the first one did, so one broken row costs one row.
+
+    >>> [raw for _, raw, _ in values([b'[{"a": 1}, {"a', b'": [2]}]'], Limits(), inside=True)]
+    [b'{"a": 1}', b'{"a": [2]}']
+    """
+    buffer, number, start = _Buffer(blocks), 0, b""
+    opened = _open(buffer) if inside else b""
+    while _gap(buffer, opened):
+        number += 1
+        end, reason = _value_end(buffer, limits)
+        if not reason:
+            raw = buffer.data[buffer.at : end]
+            buffer.at = end
+            start = start or _begins(raw)
+        else:
+            raw, size = _resume(buffer, start, limits)
+            reason = too_long(size, limits) if size > limits.line_bytes else reason
+        yield number, raw, reason
+    left = buffer.data[buffer.at : buffer.at + KEPT_OF_LONG]
+    if buffer.cut and not (number and reason):
+        yield number + 1, left, buffer.cut
+    elif opened and not left.startswith(b"]" if opened == b"[" else b"}") and not (number and reason):
+        yield number + 1, left, "the file ends before its closing bracket"
+
+
+def _open(buffer: _Buffer) -> bytes:
+    while not buffer.data.lstrip(_SPACE) and buffer.more():
+        pass
+    buffer.at = len(buffer.data) - len(buffer.data.lstrip(_SPACE)) + 1
+    return buffer.data[buffer.at - 1 : buffer.at]
+
+
+def _gap(buffer: _Buffer, opened: bytes) -> bool:
+    """Move to the next value, over commas and (in an object) its key; False when there is none."""
+    while True:
+        rest = re.compile(rb"[\s,]*").match(buffer.data, buffer.at)
+        buffer.at = rest.end() if rest else buffer.at
+        if buffer.at < len(buffer.data):
+            break
+        if not buffer.more():
+            return False
+    if buffer.data[buffer.at : buffer.at + 1] == (b"]" if opened == b"[" else b"}") and opened:
+        return False
+    if opened == b"{":
+        return _key(buffer)
+    return True
+
+
+def _key(buffer: _Buffer) -> bool:
+    while True:
+        key = re.compile(rb'"(?:[^"\\]|\\.)*+"\s*+:\s*+(?=\S)').match(buffer.data, buffer.at)
+        if key:
+            buffer.at = key.end()
+            return True
+        if len(buffer.data) - buffer.at > 65536 or not buffer.more():
+            return buffer.at < len(buffer.data)
+
+
+def _begins(raw: bytes) -> bytes:
+    found = _FIRST_KEY.match(raw)
+    return found[0] if found else b""
+
+
+def _value_end(buffer: _Buffer, limits: Limits) -> tuple[int, str]:
+    """Where the value at the buffer's position ends, or why that cannot be told."""
+    open_brackets: list[bytes] = []
+    at, last = 0, b""  # at: relative to the buffer's position
+    while True:
+        token = _TOKEN.match(buffer.data, buffer.at + at)
+        if token is None or (token.end() == len(buffer.data) and not buffer.ended):
+            if len(buffer.data) - buffer.at > limits.line_bytes:
+                return 0, "too long"
+            if token is None and _is_wrong(buffer.data, buffer.at + at):
+                return 0, "broken JSON in this record"
+            if buffer.more():
+                continue
+            if token is None:
+                return 0, buffer.cut or "broken JSON: the file ends inside this record"
+        mark = token[2] or (b'"' if token[1] else b"0")
+        if mark in b"{[":
+            if last == b"," and open_brackets[-1] == b"{":
+                return 0, "broken JSON in this record"
+            open_brackets.append(mark)
+        elif mark in b"}]":
+            if not open_brackets or open_brackets.pop() != _CLOSES[mark]:
+                return 0, "broken JSON in this record"
+        elif mark in b",:" and not open_brackets:
+            return 0, "broken JSON in this record"
+        at, last = token.end() - buffer.at, mark
+        if not open_brackets:
+            return buffer.at + at, ""
+
+
+def _is_wrong(data: bytes, at: int) -> bool:
+    """Whether no further bytes could make a token of what stands here."""
+    rest = data[at : at + 4096].lstrip(_SPACE)
+    if not rest:
+        return False
+    if rest[:1] == b'"':  # a control character inside a string, where the next block cannot mend it
+        body = re.compile(rb'[ \t\r\n]*+"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+', re.DOTALL).match(data, at)
+        return body is not None and body.end() < len(data) and data[body.end()] < 32
+    return len(rest) > 64 or re.match(rb"[a-zA-Z0-9.+-]*+$", rest) is None
+
+
+def _resume(buffer: _Buffer, start: bytes, limits: Limits) -> tuple[bytes, int]:
+    """Give up the value at the buffer's position: skip to where the next one begins; its bytes and their number."""
+    pattern = re.compile(rb"[,\n]\s*" + re.escape(start)) if start else re.compile(rb",\s*\n\s*\{|\}\s*,\s*(?=\{)")
+    kept, size, step = b"", 0, 1
+    while True:
+        found = pattern.search(buffer.data, buffer.at + step)
+        if found:
+            kept = kept or buffer.data[buffer.at : found.start()]
+            size += found.start() - buffer.at
+            buffer.at = found.start() + (1 if found[0].startswith(b"}") else 0)
+            break
+        if len(buffer.data) - buffer.at > limits.line_bytes:  # let go of all but what may begin the next value
+            kept = kept or buffer.data[buffer.at : buffer.at + KEPT_OF_LONG]
+            keep = len(buffer.data) - len(start) - 64
+            size += keep - buffer.at
+            buffer.at = keep
+        if not buffer.more():
+            kept = kept or buffer.data[buffer.at :]
+            size += len(buffer.data) - buffer.at
+            buffer.at = len(buffer.data)
+            break
+    return (kept[:KEPT_OF_LONG] if size > limits.line_bytes else kept.rstrip(_SPACE)), size

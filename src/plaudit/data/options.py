@@ -1,0 +1,30 @@
+"""How files are read: the same options wherever a command takes FILE."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ReadOptions(BaseModel):
+    """Shared by every command that reads preferences."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    layout: str | None = None
+    """Layout of the rows; told from the first rows of each file when not given."""
+    columns: str = ""
+    """The file's names for our columns, as in prompt=question,chosen=good,rejected=bad."""
+    line_bytes: int = Field(default=64 << 20, ge=1024)
+    """Longest line or record that is read; longer ones are rejected, never held in memory."""
+
+
+class InspectOptions(ReadOptions):
+    """What `plaudit inspect` does beyond counting."""
+
+    rejects: Path | None = None
+    """Write every rejected row to this new file: lines of JSON files as they stood, other records as JSON."""
+    group_by: Literal["auto", "first_user_turn", "prompt", "group", "id"] = "auto"
+    """What makes two rows share a prompt; auto: the file's own group, else the first user turn."""
+    strict: bool = False
+    """Stop at the first rejected row."""

@@ -1,0 +1,170 @@
+"""What files hold, in one pass and one light line per response: digests, lengths, marks, ranks. Texts are not kept."""
+
+import re
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.data.pairs import carries_columns
+from plaudit.data.read import Row
+from plaudit.data.split import GroupBy, group_digest, text_digest
+from plaudit.records import Conversation, Preference
+
+_TAG_SETS = 65536  # distinct combinations of tags that are told apart; later ones are -1
+_MARKS = re.compile(r"^[ \t]*(?:[-*+•] |\d{1,3}[.)] |#{1,6} |```|>)|\*\*\S", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class FileCount:
+    """Rows of one file. rows = kept + rejected; `partly` of the kept ones hold judgements that could not be used."""
+
+    path: str
+    layout: str = ""
+    rows: int = 0
+    kept: int = 0
+    rejected: int = 0
+    partly: int = 0
+    preferences: int = 0
+    steps: int = 0
+    carried: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """Columns per preference [P] and per response [N]; responses of preference i are `first[i]:first[i + 1]`.
+
+    `file`: index into `files`; `number`: line or record. `prompt`, `group`, `response`: 64-bit digests. `chars`: length
+    of the response's last turn, `turns`: human turns of the prompt. `rank`: -1 when nobody judged.
+    """
+
+    files: tuple[FileCount, ...]
+    annotators: tuple[str, ...]
+    tag_sets: tuple[Mapping[str, str], ...]
+    preference: Mapping[str, NDArray[Any]]  # file number prompt group chars turns annotator strength tags first
+    response: Mapping[str, NDArray[Any]]  # digest chars marks rank
+    ids: bytes
+    id_ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.preference["file"])
+
+    def id(self, i: int) -> str:
+        """The id of preference i."""
+        return self.ids[self.id_ends[i - 1] if i else 0 : self.id_ends[i]].decode("utf-8", "surrogatepass")
+
+    def source(self, i: int) -> str:
+        """file:line of preference i."""
+        return f"{self.files[self.preference['file'][i]].path}:{self.preference['number'][i]}"
+
+
+def conversation_key(messages: Conversation) -> tuple[int, int]:
+    """64-bit digest of roles and contents, and the characters of the text."""
+    chars, parts = 0, []
+    for message in messages:
+        for part in message.parts:
+            text = part if isinstance(part, str) else repr(sorted(part.items()))
+            chars += len(text)
+            parts.append(f"{message.role}:{len(text)}:{text}")
+    return text_digest("".join(parts)), chars
+
+
+_PREFERENCE = {"file": "i", "number": "q", "prompt": "Q", "group": "Q", "chars": "I", "turns": "H", "annotator": "i",
+               "strength": "f", "tags": "i", "first": "q"}  # fmt: skip
+_RESPONSE = {"digest": "Q", "chars": "I", "marks": "H", "rank": "i"}
+
+
+def outline(rows: Iterable[Row], by: GroupBy = "auto") -> Outline:
+    """One pass over rows; about 100 bytes are kept per pair.
+
+    >>> from plaudit.records import pair
+    >>> o = outline([Row("a.jsonl:1", b"", "trl_explicit", (pair("Why?", "Because.", "No", id="x"),))])
+    >>> len(o), o.id(0), o.source(0), o.response["chars"].tolist()
+    (1, 'x', 'a.jsonl:1', [8, 2])
+    """
+    preference = {name: array(code) for name, code in _PREFERENCE.items()}
+    response = {name: array(code) for name, code in _RESPONSE.items()}
+    preference["first"].append(0)
+    files: dict[str, FileCount] = {}
+    places: dict[str, int] = {}
+    annotators: dict[str, int] = {}
+    tags: dict[tuple, int] = {}
+    ids, ends = bytearray(), array("q")
+    for row in rows:
+        path, _, number = row.where.rpartition(":")
+        count = files.get(path)
+        if count is None:
+            count = files[path] = FileCount(path)
+            places[path] = len(places)
+        _count(count, row)
+        for record in row.records:
+            if not isinstance(record, Preference):
+                continue
+            labels = (
+                places[path],
+                int(number),
+                annotators.setdefault(record.annotator, len(annotators)),
+                _code(tags, record.tags),
+            )
+            _add(preference, response, record, labels, by)
+            ids += record.id.encode("utf-8", "surrogatepass")
+            ends.append(len(ids))
+    return Outline(
+        tuple(files.values()), tuple(annotators), tuple(map(dict, tags)),
+        {name: _array(values) for name, values in preference.items()},
+        {name: _array(values) for name, values in response.items()}, bytes(ids), _array(ends),
+    )  # fmt: skip
+
+
+def _array(values: array) -> NDArray[Any]:
+    return np.frombuffer(values, dtype=values.typecode) if len(values) else np.zeros(0, values.typecode)
+
+
+def _count(count: FileCount, row: Row) -> None:
+    count.rows += 1
+    count.layout = count.layout or row.layout
+    if not row.records:
+        count.rejected += 1
+    else:
+        count.kept += 1
+        count.partly += row.reason is not None
+    if row.reason is not None:
+        reason = row.reason if len(count.reasons) < 1000 or row.reason in count.reasons else "other reasons"
+        count.reasons[reason] = count.reasons.get(reason, 0) + 1
+    for record in row.records:
+        if isinstance(record, Preference):
+            count.preferences += 1
+            count.carried += carries_columns(record)
+        else:
+            count.steps += 1
+
+
+def _code(tags: dict[tuple, int], found: Mapping[str, str]) -> int:
+    if len(tags) >= _TAG_SETS:
+        return tags.get(tuple(sorted(found.items())), -1)
+    return tags.setdefault(tuple(sorted(found.items())) if found else (), len(tags))
+
+
+def _add(preference: dict, response: dict, record: Preference, labels: tuple[int, int, int, int], by: GroupBy) -> None:
+    prompt, chars = conversation_key(record.prompt)
+    preference["file"].append(labels[0])
+    preference["number"].append(labels[1])
+    preference["annotator"].append(labels[2])
+    preference["tags"].append(labels[3])
+    preference["prompt"].append(prompt)
+    preference["group"].append(group_digest(record, by))
+    preference["chars"].append(min(chars, 0xFFFFFFFF))
+    preference["turns"].append(min(sum(m.role == "user" for m in record.prompt), 65535))
+    preference["strength"].append(float("nan") if record.strength is None else record.strength)
+    ranks = record.ranks
+    for i, messages in enumerate(record.responses):
+        text = messages[-1].text if messages else ""
+        response["digest"].append(conversation_key(messages)[0])
+        response["chars"].append(min(len(text), 0xFFFFFFFF))
+        response["marks"].append(min(sum(1 for _ in _MARKS.finditer(text)), 65535))
+        response["rank"].append(-1 if ranks is None else ranks[i])
+    preference["first"].append(len(response["rank"]))

@@ -1,0 +1,126 @@
+"""Rows of csv, parquet and hub data sets, as the objects that JSON would have given."""
+
+import csv
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from plaudit.data.framing import records
+from plaudit.data.limits import Limits
+from plaudit.errors import DataError
+
+Item = tuple[int, bytes, dict[str, Any] | None, str]  # number from 1, its JSON, the row, or why there is none
+# csv has no types. These columns are numbers or truth values wherever they occur; everything else is text.
+_NUMBERS = {
+    "label", "margin", "weight", "target", "strength", "preference_strength", "overall_preference", "preference",
+    "choice", "score", "score_chosen", "score_rejected", "chosen_score", "rejected_score", "chosen_reward",
+    "rejected_reward", "rank", "confidence", "winner_model_a", "winner_model_b", "winner_tie", "helpfulness",
+    "correctness", "coherence", "complexity", "verbosity", "overall", "accuracy", "coverage", "axis_overall",
+}  # fmt: skip
+_BATCH = 128
+
+
+def as_json(row: dict[str, Any]) -> bytes:
+    """The record as one line of JSON."""
+    return msgspec.json.encode(row, enc_hook=str)
+
+
+def from_csv(blocks: Iterable[bytes], path: str, limits: Limits) -> Iterator[Item]:
+    """Records of a csv or tsv file with a header; the delimiter is the one that the header uses most."""
+    csv.field_size_limit(max(limits.line_bytes, csv.field_size_limit()))  # of the process: the module knows no other
+    framed = records(blocks, limits)
+    _, first, reason = next(framed, (0, b"", "the file is empty"))
+    try:
+        text = first.decode("utf-8")
+        mark = max(",\t;", key=text.count)
+        header = next(csv.reader([text], delimiter=mark, strict=True))
+    except (UnicodeDecodeError, csv.Error, StopIteration) as error:
+        raise DataError(path, "the csv header cannot be read") from error
+    if reason or len(set(header)) != len(header):
+        raise DataError(path, reason or "two csv columns have the same name")
+    for number, raw, fault in framed:
+        if not fault and not raw.strip():
+            continue
+        row, fault = (None, fault) if fault else _csv_row(raw, header, mark)
+        yield number, (raw.rstrip(b"\r\n") if row is None else as_json(row)), row, fault
+
+
+def _csv_row(raw: bytes, header: list[str], mark: str) -> tuple[dict[str, Any] | None, str]:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        return None, f"not UTF-8: byte 0x{raw[wrong.start]:02x} at byte {wrong.start}"
+    try:
+        cells = next(csv.reader([text], delimiter=mark, strict=True))
+    except (csv.Error, StopIteration):
+        return None, "broken csv: a quote stands where none may"
+    if len(cells) != len(header):
+        return None, f"{len(cells)} values under {len(header)} columns"
+    return {name: _cell(name, cell) for name, cell in zip(header, cells)}, ""
+
+
+def _cell(name: str, cell: str) -> Any:
+    known = name in _NUMBERS
+    if known and not cell.strip():
+        return None
+    if not known and not cell.startswith("[{"):
+        return cell
+    try:
+        return msgspec.json.decode(cell.strip().lower() if known else cell)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return cell
+
+
+def from_parquet(path: str) -> Iterator[Item]:
+    """Rows of a parquet file, a small batch at a time. NaN is how tables write 'missing', so it becomes null."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH):
+                for row in _plain(batch):
+                    number += 1
+                    yield number, as_json(row), row, ""
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if not number:
+            raise DataError(path, "begins like parquet, but is cut off or damaged", advice="fetch it again") from error
+        yield number + 1, b"", None, "the parquet data are damaged from here on"
+
+
+def _plain(batch: Any) -> Iterator[dict[str, Any]]:
+    for row in batch.to_pylist():
+        yield {key: _without_nan(value) for key, value in row.items()}
+
+
+def _without_nan(value: Any) -> Any:
+    if type(value) is str:
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    if type(value) is list:
+        return [_without_nan(item) for item in value]
+    if type(value) is dict:
+        return {key: _without_nan(item) for key, item in value.items()}
+    return value
+
+
+def from_hub(path: str) -> Iterator[Item]:
+    """Rows of `hub:OWNER/NAME[:split]`, streamed; asked for by name only, and only with `datasets` installed."""
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise DataError(path, "reading from the hub needs `datasets`", advice="pip install 'plaudit[hub]'") from error
+    name, _, split = path.removeprefix("hub:").partition(":")
+    try:
+        rows = iter(load_dataset(name, split=split or "train", streaming=True))
+        for number, row in enumerate(rows, 1):
+            plain = {key: _without_nan(value) for key, value in row.items()}
+            yield number, as_json(plain), plain, ""
+    except (OSError, ValueError, RuntimeError) as error:  # its own errors derive from these
+        why = (str(error).splitlines() or [repr(error)])[0]
+        advice = "check the name, the split and the network; or download it and name the file"
+        raise DataError(path, f"the hub does not give it: {why}", advice=advice) from error

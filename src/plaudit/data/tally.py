@@ -1,0 +1,149 @@
+"""Numbers of an outline: ties, exact duplicates, contradictions, "the longer one wins", lengths, shared prompts."""
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.data.outline import Outline
+from plaudit.data.split import mix
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+Mask = NDArray[np.bool_]
+
+
+def sizes(o: Outline) -> NDArray[np.int64]:
+    """Responses of every preference, [P]."""
+    return np.diff(o.preference["first"])
+
+
+def _per_preference(o: Outline, values: NDArray, reduce: Any) -> NDArray:
+    """A reduction over the responses of each preference; no preference is without responses."""
+    return reduce.reduceat(values, o.preference["first"][:-1]) if len(o) else values[:0]
+
+
+def ties(o: Outline) -> Mask:
+    """Judged preferences of two responses or more in which none is better than another, [P]."""
+    rank = o.response["rank"]
+    low, high = _per_preference(o, rank, np.minimum), _per_preference(o, rank, np.maximum)
+    return (low == high) & (low >= 0) & (sizes(o) > 1)
+
+
+def comparisons(o: Outline) -> tuple[NDArray, NDArray, NDArray]:
+    """Strict comparisons: preference, better response, worse response (rows of the response columns), each [C]."""
+    first, rank, n = o.preference["first"][:-1], o.response["rank"], sizes(o)
+    two = np.flatnonzero(n == 2)
+    a, b = first[two], first[two] + 1
+    better, worse = np.where(rank[a] <= rank[b], a, b), np.where(rank[a] <= rank[b], b, a)
+    whose = [two[rank[a] != rank[b]]]
+    wins, loses = [better[rank[a] != rank[b]]], [worse[rank[a] != rank[b]]]
+    for i in np.flatnonzero(n > 2):
+        span = np.arange(first[i], first[i] + n[i])
+        left, right = np.nonzero((rank[span][:, None] < rank[span][None, :]) & (rank[span][:, None] >= 0))
+        whose.append(np.full(len(left), i))
+        wins.append(span[left])
+        loses.append(span[right])
+    return np.concatenate(whose), np.concatenate(wins), np.concatenate(loses)
+
+
+def duplicates(o: Outline) -> Mask:
+    """Repeats of an earlier preference, [P]: same prompt, same responses with the same ranks, same annotator."""
+    if not len(o):
+        return np.zeros(0, bool)
+    ranked = mix(mix(o.response["digest"]) + o.response["rank"].astype(np.uint64))
+    key = mix(_per_preference(o, ranked, np.add)) ^ _owner(o)
+    first = np.unique(key, return_index=True)[1]
+    repeat = np.ones(len(o), bool)
+    repeat[first] = False
+    return repeat
+
+
+def _owner(o: Outline) -> NDArray[np.uint64]:
+    """Digest of prompt and annotator, [P]."""
+    return mix(mix(o.preference["prompt"]) + o.preference["annotator"].astype(np.uint64))
+
+
+def contradictions(o: Outline, within: Mask | None = None) -> int:
+    """Pairs of responses to one prompt that one annotator (or nobody named) ordered both ways."""
+    return len(np.unique(contradicting(o, within)[1]))
+
+
+def contradicting(o: Outline, within: Mask | None = None) -> tuple[NDArray, NDArray]:
+    """Preferences that stand in a contradiction, and the key of the pair they contradict about, each [C]."""
+    whose, wins, loses = comparisons(o)
+    if within is not None:
+        inside = within[whose]
+        whose, wins, loses = whose[inside], wins[inside], loses[inside]
+    digest = o.response["digest"]
+    key = mix(mix(digest[wins]) + mix(digest[loses])) ^ _owner(o)[whose]
+    up = digest[wins] < digest[loses]
+    both = np.intersect1d(key[up], key[~up])
+    inside = np.isin(key, both)
+    return whose[inside], key[inside]
+
+
+def longer_wins(o: Outline, within: Mask | None = None) -> float | None:
+    """Share of strict comparisons that the longer response wins, by characters of its last turn; ties half."""
+    whose, wins, loses = comparisons(o)
+    gap = o.response["chars"][wins].astype(np.int64) - o.response["chars"][loses].astype(np.int64)
+    if within is not None:
+        gap = gap[within[whose]]
+    return float((gap > 0).mean() + (gap == 0).mean() / 2) if len(gap) else None
+
+
+def lengths(o: Outline, within: Mask) -> dict[str, list[int]]:
+    """Character quantiles (5, 25, 50, 75, 95, 100 %) of prompts, and of responses on the better and worse side."""
+    whose, wins, loses = comparisons(o)
+    inside = within[whose]
+    owner = np.repeat(np.arange(len(o)), sizes(o))
+    columns = {
+        "prompt": o.preference["chars"][within],
+        "chosen": o.response["chars"][wins[inside]],
+        "rejected": o.response["chars"][loses[inside]],
+        "any response": o.response["chars"][within[owner]],
+    }
+    return {name: np.quantile(v, QUANTILES).round().astype(int).tolist() for name, v in columns.items() if len(v)}
+
+
+def shared_groups(o: Outline) -> list[tuple[int, int, int]]:
+    """(file, file, prompt groups in both) for every two files that share any."""
+    found = [np.unique(o.preference["group"][o.preference["file"] == i]) for i in range(len(o.files))]
+    shared = [(i, j, len(np.intersect1d(found[i], found[j]))) for i, j in combinations(range(len(found)), 2)]
+    return [item for item in shared if item[2]]
+
+
+def summary(o: Outline, i: int) -> dict[str, Any]:
+    """The numbers of file i: DESIGN section 4's keys first, then more."""
+    count, within = o.files[i], o.preference["file"] == i
+    strength = o.preference["strength"][within]
+    repeats = _within_one(o, within)
+    turns = o.preference["turns"][within]
+    return {
+        "path": count.path, "layout": count.layout, "rows": count.rows, "kept": count.kept, "rejected": count.rejected,
+        "preferences": count.preferences, "steps": count.steps, "ties": int(ties(o)[within].sum()),
+        "duplicates": repeats, "contradictions": contradictions(o, within), "longer_wins": longer_wins(o, within),
+        "partly_used": count.partly, "carry_columns": count.carried,
+        "comparisons": int(within[comparisons(o)[0]].sum()), "groups": len(np.unique(o.preference["group"][within])),
+        "annotators": sum(1 for a in np.unique(o.preference["annotator"][within]) if o.annotators[a]),
+        "strengths": _strengths(strength[~np.isnan(strength)]), "chars": lengths(o, within),
+        "human_turns": {"median": float(np.median(turns)), "max": int(turns.max())} if len(turns) else None,
+        "reasons": dict(sorted(count.reasons.items(), key=lambda item: -item[1])[:20]),
+    }  # fmt: skip
+
+
+def _within_one(o: Outline, within: Mask) -> int:
+    if within.all():
+        return int(duplicates(o).sum())
+    ranked = mix(mix(o.response["digest"]) + o.response["rank"].astype(np.uint64))
+    key = (mix(_per_preference(o, ranked, np.add)) ^ _owner(o))[within]
+    return len(key) - len(np.unique(key))
+
+
+def _strengths(values: NDArray) -> dict[str, Any] | None:
+    if not len(values):
+        return None
+    kinds, counts = np.unique(values, return_counts=True)
+    if len(kinds) <= 12:
+        return {f"{kind:g}": int(n) for kind, n in zip(kinds, counts)}
+    return {f"{int(q * 100)} %": float(np.quantile(values, q)) for q in QUANTILES}
