@@ -86,6 +86,12 @@ def _reason(raw: bytes, error: Exception, limits: Limits) -> str:
     """Why msgspec refused the row, in words of ours that do not change with its version."""
     if isinstance(error, RecursionError):
         return _too_deep(limits)
+    if raw[-1:].isspace():  # the end of a line is no part of what is wrong with it
+        raw = raw.rstrip(b" \t\r\n")
+        try:
+            _decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as again:
+            error = again
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as wrong:

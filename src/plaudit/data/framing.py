@@ -1,11 +1,13 @@
 """Cuts a stream of bytes into rows without holding more than one: lines, elements of an array, values of an object."""
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 from plaudit.data.limits import KEPT_OF_LONG, Limits
 from plaudit.data.opening import Cut
 
+BROKEN = "broken JSON in this record"
 Frame = tuple[int, bytes, str]  # number from 1, raw bytes, reason why it cannot be decoded ('' when it may be)
 _TOKEN = re.compile(
     rb'[ \t\r\n]*+(?:("[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+")'
@@ -22,8 +24,8 @@ def too_long(size: int, limits: Limits) -> str:
     return f"{size:,} bytes long, over the limit of {limits.line_bytes:,} (line_bytes); its first {KEPT_OF_LONG:,} kept"
 
 
-def lines(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
-    """Every line, blank ones only counted; a line over the limit is skipped in bounded memory.
+def lines(blocks: Iterable[bytes], limits: Limits, *, blank: bool = False) -> Iterator[Frame]:
+    """Every line, blank ones only counted (or given out too); a line over the limit is skipped in bounded memory.
 
     >>> [f for f in lines([b'{"a"', b': 1}\\n\\n[2'], Limits())]
     [(1, b'{"a": 1}', ''), (3, b'[2', '')]
@@ -46,7 +48,7 @@ def lines(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
                 number += 1
                 if len(raw) > limits.line_bytes:
                     yield number, raw[:KEPT_OF_LONG], too_long(len(raw), limits)
-                elif raw and not raw.isspace():
+                elif blank or (raw and not raw.isspace()):
                     yield number, raw, ""
     except Cut as cut:
         yield number + 1, rest, str(cut)
@@ -58,44 +60,28 @@ def lines(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
 
 
 def records(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
-    """CSV records: lines joined while a quoted value is open (an odd number of quotes), the header being record 0."""
-    number, held, size = -1, [], 0
-    quotes = 0
-    for _, raw, reason in _physical_lines(blocks, limits):
-        held.append(raw)
-        size += len(raw)
-        quotes += raw.count(b'"')
-        if not reason and quotes % 2 and size <= limits.line_bytes:
-            continue
-        number += 1
-        whole = b"".join(held)
-        if size > limits.line_bytes:
-            yield number, whole[:KEPT_OF_LONG], too_long(size, limits)
-        else:
-            yield number, whole, reason
-        held, size, quotes = [], 0, 0
-    if held:
-        yield number + 1, b"".join(held), "a quoted value is never closed"
+    """CSV records: lines joined while a quoted value is open (an odd number of quotes), the header being record 0.
 
-
-def _physical_lines(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
-    """Lines with their ends, blank ones too; a Cut is the reason of the last."""
-    number, rest = 0, b""
-    try:
-        for block in blocks:
-            rest += block
-            if b"\n" not in block and len(rest) <= limits.line_bytes:
+    Where a quote is never closed the record is its first line alone, and reading goes on with the next.
+    """
+    number, held, size, quotes = -1, list[bytes](), 0, 0
+    source, again = lines(blocks, limits, blank=True), deque[tuple[bytes, str]]()
+    while True:
+        line = again.popleft() if again else next(((raw, fault) for _, raw, fault in source), None)
+        if line is None and not held:
+            return
+        if line is not None:
+            held.append(line[0])
+            size, quotes = size + len(line[0]) + 1, quotes + line[0].count(b'"')
+            if not line[1] and quotes % 2 and size <= limits.line_bytes:
                 continue
-            whole = rest.splitlines(keepends=True) if b"\n" in rest else [rest]
-            rest = whole.pop() if b"\n" in rest and not whole[-1].endswith(b"\n") else b""
-            for raw in whole:
-                number += 1
-                yield number, raw, ""
-    except Cut as cut:
-        yield number + 1, rest, str(cut)
-        return
-    if rest:
-        yield number + 1, rest, ""
+        number += 1
+        if line is not None and (line[1] or quotes % 2 == 0):
+            yield number, b"\n".join(held), line[1]
+        else:
+            yield number, held[0], "a quoted value is never closed"
+            again.extendleft((raw, "") for raw in reversed(held[1:]))
+        held, size, quotes = [], 0, 0
 
 
 class _Buffer:
@@ -140,8 +126,10 @@ def values(blocks: Iterable[bytes], limits: Limits, *, inside: bool) -> Iterator
             raw = buffer.data[buffer.at : end]
             buffer.at = end
             start = start or _begins(raw)
+            if len(raw) > limits.line_bytes:
+                raw, reason = raw[:KEPT_OF_LONG], too_long(len(raw), limits)
         else:
-            raw, size = _resume(buffer, start, limits)
+            raw, size = _resume(buffer, _next_value(start, opened), limits)
             reason = too_long(size, limits) if size > limits.line_bytes else reason
         yield number, raw, reason
     left = buffer.data[buffer.at : buffer.at + KEPT_OF_LONG]
@@ -199,7 +187,7 @@ def _value_end(buffer: _Buffer, limits: Limits) -> tuple[int, str]:
             if len(buffer.data) - buffer.at > limits.line_bytes:
                 return 0, "too long"
             if token is None and _is_wrong(buffer.data, buffer.at + at):
-                return 0, "broken JSON in this record"
+                return 0, BROKEN
             if buffer.more():
                 continue
             if token is None:
@@ -207,13 +195,13 @@ def _value_end(buffer: _Buffer, limits: Limits) -> tuple[int, str]:
         mark = token[2] or (b'"' if token[1] else b"0")
         if mark in b"{[":
             if last == b"," and open_brackets[-1] == b"{":
-                return 0, "broken JSON in this record"
+                return 0, BROKEN
             open_brackets.append(mark)
         elif mark in b"}]":
             if not open_brackets or open_brackets.pop() != _CLOSES[mark]:
-                return 0, "broken JSON in this record"
+                return 0, BROKEN
         elif mark in b",:" and not open_brackets:
-            return 0, "broken JSON in this record"
+            return 0, BROKEN
         at, last = token.end() - buffer.at, mark
         if not open_brackets:
             return buffer.at + at, ""
@@ -230,9 +218,16 @@ def _is_wrong(data: bytes, at: int) -> bool:
     return len(rest) > 64 or re.match(rb"[a-zA-Z0-9.+-]*+$", rest) is None
 
 
-def _resume(buffer: _Buffer, start: bytes, limits: Limits) -> tuple[bytes, int]:
+def _next_value(start: bytes, opened: bytes) -> re.Pattern[bytes]:
+    """What stands where another value begins: a comma or a new line, the value's key, and how the first one began."""
+    key = rb'"(?:[^"\\\n]|\\.)*+"\s*+:\s*+' if opened == b"{" else b""
+    if start:
+        return re.compile(rb"[,\n]\s*+" + key + re.escape(start))
+    return re.compile(rb",\s*+\n\s*+" + key + rb"\{|\}\s*+,\s*+(?=" + key + rb"\{)")
+
+
+def _resume(buffer: _Buffer, pattern: re.Pattern[bytes], limits: Limits) -> tuple[bytes, int]:
     """Give up the value at the buffer's position: skip to where the next one begins; its bytes and their number."""
-    pattern = re.compile(rb"[,\n]\s*" + re.escape(start)) if start else re.compile(rb",\s*\n\s*\{|\}\s*,\s*(?=\{)")
     kept, size, step = b"", 0, 1
     while True:
         found = pattern.search(buffer.data, buffer.at + step)
@@ -243,7 +238,7 @@ def _resume(buffer: _Buffer, start: bytes, limits: Limits) -> tuple[bytes, int]:
             break
         if len(buffer.data) - buffer.at > limits.line_bytes:  # let go of all but what may begin the next value
             kept = kept or buffer.data[buffer.at : buffer.at + KEPT_OF_LONG]
-            keep = len(buffer.data) - len(start) - 64
+            keep = max(buffer.at, len(buffer.data) - len(pattern.pattern) - 4096)
             size += keep - buffer.at
             buffer.at = keep
         if not buffer.more():

@@ -10,6 +10,7 @@ from pathlib import Path
 from plaudit.errors import DataError, PlauditError
 
 BLOCK = 1 << 20
+_STEP = 1 << 16  # unpacked at a time: what zlib has unpacked when it meets damage is lost
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 POINTER = b"version https://git-lfs"
@@ -68,8 +69,10 @@ def head_of(path: str) -> bytes:
 def blocks(path: str, head: bytes) -> Iterator[bytes]:
     """The file's bytes in blocks, unpacked when they are gzip; raises Cut where gzip data end or break too early."""
     with open(path, "rb") as f:
-        raw = iter(lambda: f.read(BLOCK), b"")
-        yield from _unpacked(raw) if head.startswith(GZIP) else raw
+        if head.startswith(GZIP):
+            yield from _unpacked(iter(lambda: f.read(_STEP), b""))
+        else:
+            yield from iter(lambda: f.read(BLOCK), b"")
 
 
 def _unpacked(raw: Iterator[bytes]) -> Iterator[bytes]:
@@ -83,7 +86,7 @@ def _unpacked(raw: Iterator[bytes]) -> Iterator[bytes]:
                     break
                 member, started = zlib.decompressobj(31), False
             try:
-                out = member.decompress(block, BLOCK)
+                out = member.decompress(block, _STEP)
             except zlib.error as error:
                 raise Cut("the gzip data are damaged here") from error
             started = True

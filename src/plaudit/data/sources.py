@@ -29,7 +29,7 @@ def items(path: str, limits: Limits) -> Iterator[Item]:
         yield from from_parquet(path)
         return
     try:
-        start, rest = _peek(blocks(path, head))
+        start, rest = _peek(blocks(path, head), path)
         kind = kind_of(start, path)
         if kind == "csv":
             yield from from_csv(rest, path, limits)
@@ -37,7 +37,7 @@ def items(path: str, limits: Limits) -> Iterator[Item]:
         lines = kind == "lines"
         framed = framing.lines(rest, limits) if lines else framing.values(rest, limits, inside=kind != "values")
         for number, raw, reason in framed:
-            if reason:
+            if reason and reason != framing.BROKEN:
                 yield number, raw, None, reason
                 continue
             try:
@@ -45,12 +45,12 @@ def items(path: str, limits: Limits) -> Iterator[Item]:
             except Broken as broken:
                 yield number, raw, None, str(broken)
             else:
-                yield number, raw, row, ""
+                yield number, raw, (None if reason else row), reason
     except OSError as error:
         raise failure(path, error) from error
 
 
-def _peek(source: Iterator[bytes]) -> tuple[bytes, Iterable[bytes]]:
+def _peek(source: Iterator[bytes], path: str) -> tuple[bytes, Iterable[bytes]]:
     """The first bytes without their byte order mark, and the whole stream again."""
     got: list[bytes] = []
     cut: Cut | None = None
@@ -62,6 +62,8 @@ def _peek(source: Iterator[bytes]) -> tuple[bytes, Iterable[bytes]]:
     except Cut as error:
         cut = error
     start = b"".join(got).removeprefix(BOM)
+    if cut is not None and not start:
+        raise DataError(path, f"{cut}, before the first byte", advice="fetch it again") from cut
 
     def again() -> Iterator[bytes]:
         if start:
