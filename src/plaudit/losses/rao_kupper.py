@@ -1,8 +1,9 @@
 """Ties as an event of their own, decided by a threshold on the score margin.
 
 Rao & Kupper 1967. With s = e^score and theta >= 1: P(win) = s_c / (s_c + theta·s_r) and
-P(tie) = (theta² - 1)·s_c·s_r / [(s_c + theta·s_r)(s_r + theta·s_c)]. A win is sigmoid(d - log theta): the pair kernel with a margin of log theta. A labelled tie (`tie`: equal ranks and target 1/2) is the tie event; any other target
-is the probability of a win against a loss.
+P(tie) = (theta² - 1)·s_c·s_r / [(s_c + theta·s_r)(s_r + theta·s_c)]. A win is sigmoid(d - log theta): the pair kernel
+with a margin of log theta. A labelled tie (`tie`: equal ranks and target 1/2) is the tie event; any other target is the
+probability of a win against a loss.
 
 theta = 1 + e^a, so every real `a` is allowed. `a` is learned beside the weights unless the options name it, and
 `prior` holds it: without ties theta falls to 1 and the model to Bradley-Terry, with ties alone it would diverge.
