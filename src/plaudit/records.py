@@ -1,6 +1,6 @@
 """The records everything hangs on: a judgement over the responses to one prompt, and a solution judged step by step."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -38,25 +38,18 @@ def digest(*parts: str) -> str:
     >>> digest("a", "b") == digest("ab")
     False
     """
-    h = blake2b(digest_size=16)
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        h.update(len(raw).to_bytes(8, "little"))
-        h.update(raw)
-    return h.hexdigest()
-
-
-def _leaves(messages: Conversation) -> Iterator[str]:
-    for m in messages:
-        yield m.role
-        for part in m.parts:
-            yield part if isinstance(part, str) else repr(sorted(part.items()))
-    yield ""  # ends a conversation: no role is empty
+    whole = "".join([f"{len(part)}:{part}" for part in parts])  # each part after its length: no two sequences agree
+    return blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def conversation_digest(messages: Conversation) -> str:
     """Digest of one conversation: roles and contents, nothing else."""
-    return digest(*_leaves(messages))
+    leaves = []
+    for m in messages:
+        leaves.append(m.role)
+        for part in m.parts:
+            leaves.append(part if isinstance(part, str) else repr(sorted(part.items())))
+    return digest(*leaves, "")  # ends a conversation: no role is empty
 
 
 @dataclass(frozen=True, slots=True)

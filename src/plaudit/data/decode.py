@@ -34,7 +34,9 @@ def decode(raw: bytes, limits: Limits = LIMITS) -> dict[str, Any]:
         raise Broken(f"{_KINDS[type(row)]} where an object must be")
     # Every key ends in a quote and a colon, with white space between them at most: as many as there are keys means
     # that no key was written twice. Text may hold the same bytes, so more than that only asks for the slow look.
-    ends = raw.count(b'":') + raw.count(b" :") + raw.count(b"\t:") + raw.count(b"\n:") + raw.count(b"\r:")
+    ends = raw.count(b'":') + raw.count(b" :")
+    if b"\n" in raw or b"\t" in raw or b"\r" in raw:
+        ends += raw.count(b"\n:") + raw.count(b"\t:") + raw.count(b"\r:")
     if ends != len(row) or raw.count(b"[") + raw.count(b"{") > limits.depth:
         keys, depth = _keys_and_depth(row)
         if depth > limits.depth:

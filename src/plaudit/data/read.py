@@ -14,7 +14,7 @@ from plaudit.data.limits import LIMITS, Limits
 from plaudit.data.opening import files_of, head_of
 from plaudit.data.sources import items
 from plaudit.errors import DataError
-from plaudit.records import Message, Preference, Record, conversation_digest
+from plaudit.records import Conversation, Preference, Record, conversation_digest
 
 ROOM = "plaudit.data.layouts"
 
@@ -144,7 +144,7 @@ def fault_of(record: Record) -> str | None:
     if not responses:
         return "no response"
     for i, response in enumerate(responses):
-        if not any(map(_says_something, response)):
+        if not _says_something(response):
             return f"{_side(record, i)} is empty"
     if len(responses) == 2:
         return f"{_side(record, 0)} and {_side(record, 1)} are identical" if responses[0] == responses[1] else None
@@ -158,8 +158,12 @@ def fault_of(record: Record) -> str | None:
     return None
 
 
-def _says_something(message: Message) -> bool:
-    return any(not isinstance(part, str) or not (part == "" or part.isspace()) for part in message.parts)
+def _says_something(response: Conversation) -> bool:
+    for message in response:
+        for part in message.parts:
+            if not isinstance(part, str) or (part and not part.isspace()):
+                return True
+    return False
 
 
 def _side(record: Preference, i: int) -> str:
