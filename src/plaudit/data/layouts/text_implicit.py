@@ -1,0 +1,52 @@
+"""Plain-text implicit pairs: `chosen` and `rejected` as rendered text that share their beginning, the prompt.
+
+The prompt ends where the last whole word that both share ends, as in TRL's `extract_prompt`. Text stays raw.
+"""
+
+from collections.abc import Iterable
+
+from plaudit.data.layouts._fields import Row, filled
+from plaudit.data.layouts._pairs import exchange, judged
+from plaudit.errors import DataError
+from plaudit.records import RAW, Preference, message
+
+SPECIFICITY = -10
+
+
+def recognises(row: Row) -> bool:
+    return (
+        isinstance(row.get("chosen"), str)
+        and "rejected" in row
+        and not any(row.get(key) for key in ("prompt", "instruction", "input", "question", "messages"))
+    )
+
+
+def parse(row: Row, *, where: str) -> Iterable[Preference]:
+    chosen, rejected = filled(row, "chosen", where), filled(row, "rejected", where)
+    if chosen == rejected:
+        raise DataError(where, "chosen and rejected are identical")
+    cut = _shared(chosen, rejected)
+    cut = min(cut, len(chosen) - 1, len(rejected) - 1)
+    while cut and not (chosen[cut:].strip() and rejected[cut:].strip() and _between_words(chosen, rejected, cut)):
+        cut -= 1
+    if not chosen[:cut].strip():
+        raise DataError(where, "chosen and rejected answer different prompts: they share no beginning")
+    sides = ((message(RAW, chosen[cut:]),), (message(RAW, rejected[cut:]),))
+    return (judged(row, where, (message(RAW, chosen[:cut]),), sides),)
+
+
+def _shared(a: str, b: str) -> int:
+    """Length of the common beginning, by bisection: slices compare at the speed of memory."""
+    low, high = 0, min(len(a), len(b))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if b.startswith(a[low:middle], low) else (low, middle - 1)
+    return low
+
+
+def _between_words(chosen: str, rejected: str, cut: int) -> bool:
+    return chosen[cut].isspace() or rejected[cut].isspace() or chosen[cut - 1] == "\n"
+
+
+def swap(row: Row, record: Preference) -> Row:
+    return exchange(row, ("chosen", "rejected"))
