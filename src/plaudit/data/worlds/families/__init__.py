@@ -1,0 +1,1 @@
+"""Task families of the text world, one file each: `make(draw) -> Task`."""
