@@ -1,0 +1,88 @@
+"""What reaches the screen is safe to print, and the JSON document is one valid document."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plaudit.report import terminal
+
+
+@given(st.text())
+def test_no_control_character_reaches_the_screen(text):
+    shown = terminal.clean(text)
+    assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0xD800 <= ord(c) < 0xE000 for c in shown)
+    assert not set(shown) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u2028\u2029")
+    shown.encode("utf-8")
+    if text.isalnum():
+        assert shown == text
+
+
+@given(st.text(), st.integers(1, 20))
+def test_a_width_is_kept(text, width):
+    assert len(terminal.clean(text, width)) <= width
+
+
+def test_escapes_are_shown_not_obeyed():
+    assert terminal.clean("a\x1b[2Jb\ud800") == "a\\x1b[2Jb\\ud800"
+    assert terminal.clean("abcdef", 4) == "abc…"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(value=values)
+def test_the_document_is_json_whatever_is_in_it(value):
+    import contextlib
+    import io
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        terminal.document({"value": value, "tuple": (1, math.inf)})
+    text = out.getvalue()
+    text.encode("utf-8")
+    assert json.loads(text)["tuple"] == [1, None]
+    assert "NaN" not in text or "NaN" in str(value)
+
+
+def test_notes_go_to_stderr(capsys):
+    terminal.note("reading")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "reading\n")
+
+
+def test_a_table_prints_numbers_to_the_right_and_texts_escaped(capsys):
+    rows = [["plain", 1234, 0.51234], ["[red]not markup[/red]\x1b[0m", 7, 123.456], ["absent", None, True]]
+    terminal.table("counts <b>", ["what", "n", "share"], rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == "counts <b>"
+    body = "\n".join(lines)
+    assert "[red]not markup[/red]\\x1b[0m" in body
+    for shown in ("1,234", "0.512", "123.5", "-", "yes"):
+        assert shown in body
+    column = {
+        line.rstrip().rfind(figure) + len(figure) for line in lines for figure in ("1,234 ", "    7 ") if figure in line
+    }
+    assert len(column) == 1
+    assert "\x1b" not in body
+
+
+def test_a_table_without_rows_is_a_heading(capsys):
+    terminal.table("nothing", ["a", "b"], [])
+    assert "a" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("total", [3, None])
+def test_progress_is_silent_away_from_a_terminal(capsys, total):
+    with terminal.progress("scoring\x1b", total) as bar:
+        bar.advance(1, accuracy=0.5, tokens=12)
+        bar.advance(2)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "\x1b" not in captured.err
