@@ -28,3 +28,12 @@ class InspectOptions(ReadOptions):
     """What makes two rows share a prompt; auto: the file's own group, else the first user turn."""
     strict: bool = False
     """Stop at the first rejected row."""
+
+
+class ConvertOptions(ReadOptions):
+    """What `plaudit convert` does beyond reading and writing."""
+
+    rejects: Path | None = None
+    """Write every rejected row to this new file: lines of JSON files as they stood, other records as JSON."""
+    as_pairs: bool = False
+    """Write a list of more than two responses as its comparisons, its weight split evenly over them."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 import msgspec
 
 from plaudit.data.layouts._fields import Row, is_turn, is_turns, side, spoken
-from plaudit.data.layouts._pairs import PAIR_FIELDS, beside, exchange, is_raw, judged, only_text, plain, sides
+from plaudit.data.layouts._pairs import PAIR_FIELDS, beside, exchange, is_raw, judged, only_text, plain, refuse, sides
 from plaudit.records import Conversation, Preference, Record
 
 HOLDS = PAIR_FIELDS
@@ -41,6 +41,10 @@ def _repeats(prompt: Conversation, answer: Conversation) -> bool:
 def write(record: Record) -> Row:
     """Conversational; text that is already rendered goes out as plain strings, which TRL sends through no template."""
     record, chosen, rejected = sides(record)
+    if not record.prompt:
+        raise refuse(record, "no prompt")
+    if _repeats(record.prompt, chosen) and _repeats(record.prompt, rejected):
+        raise refuse(record, "responses that repeat the prompt")
     if is_raw(record):
         texts = ["".join(text for _, text in only_text(turns, record)) for turns in (record.prompt, chosen, rejected)]
         row: Row = dict(zip(("prompt", "chosen", "rejected"), texts))

@@ -1,0 +1,98 @@
+"""`plaudit convert`: preferences in another tool's layout."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from plaudit.data.options import ConvertOptions
+
+if TYPE_CHECKING:
+    from plaudit.data.read import Row
+    from plaudit.data.write import Written
+    from plaudit.records import Record
+
+SHOWN_REASONS = 20
+
+
+def convert(
+    files: list[str],
+    /,
+    *,
+    to: str,
+    output: Path,
+    options: Annotated[ConvertOptions, Parameter(name="*")] = ConvertOptions(),  # noqa: B008 - frozen
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Write preferences in another tool's layout, counting whatever that layout cannot hold.
+
+    Parameters
+    ----------
+    files
+        Data files (json, jsonl, csv, parquet, gzipped or not), folders of them, or hub:OWNER/NAME[:split].
+    to
+        Layout to write: trl, openrlhf, nemo-rl, llama-factory, canonical, hh or trl-implicit.
+    output
+        New file; its suffix decides the form: .jsonl, .json, .csv (also with .gz) or .parquet.
+    json
+        Print one JSON document on standard output.
+    """
+    from plaudit.data.columns import renames
+    from plaudit.data.limits import Limits
+    from plaudit.data.read import read
+    from plaudit.data.rejects import keep_rejects
+    from plaudit.data.write import write, writer
+    from plaudit.report import terminal
+
+    writer(to)  # a wrong name is told before anything is read
+    limits = Limits(line_bytes=options.line_bytes)
+    rows: Iterable[Row] = read(files, layout=options.layout, columns=renames(options.columns), limits=limits)
+    if options.rejects is not None:
+        rows = keep_rejects(rows, options.rejects)
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    done = write(_records(rows, counts, reasons), to, output, as_pairs=options.as_pairs)
+    if json:
+        terminal.document(_document(done, counts, reasons))
+    else:
+        _show(done, counts, reasons)
+    return 0 if done.written else 2
+
+
+def _records(rows: "Iterable[Row]", counts: Counter[str], reasons: Counter[str]) -> "Iterator[Record]":
+    for row in rows:
+        counts["rows"] += 1
+        counts["kept" if row.kept else "rejected"] += 1
+        if row.reason is not None:
+            reasons[row.reason] += 1
+        counts["records"] += len(row.records)
+        yield from row.records
+
+
+def _document(done: "Written", counts: Counter[str], reasons: Counter[str]) -> dict[str, Any]:
+    return {
+        "output": done.path, "layout": done.layout, "rows": counts["rows"], "kept": counts["kept"],
+        "rejected": counts["rejected"], "records": counts["records"], "written": done.written,
+        "skipped": done.skipped, "skipped_reasons": done.reasons, "lost": done.lost,
+        "rejected_reasons": dict(reasons.most_common()), "files": list(done.files), "usage": done.usage,
+    }  # fmt: skip
+
+
+def _show(done: "Written", counts: Counter[str], reasons: Counter[str]) -> None:
+    from plaudit.report.terminal import note, table
+
+    keys = ["rows", "kept", "rejected", "records"]
+    table(f"Written as {done.layout}", ["file", *keys, "written", "skipped"],
+          [[done.path, *(counts[key] for key in keys), done.written, done.skipped]])  # fmt: skip
+    if reasons:
+        table(
+            "Rejected or used in part", ["reason", "rows"], [list(item) for item in reasons.most_common(SHOWN_REASONS)]
+        )
+    if done.cannot_hold:
+        note(done.cannot_hold)
+    for extra in done.files[1:]:
+        note(f"see also {extra}")
+    if done.usage:
+        note(done.usage)
