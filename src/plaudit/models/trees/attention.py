@@ -1,6 +1,7 @@
 """Attention over a token tree, hooked into transformers' attention interface under the name `plaudit_tree`.
 
-Per segment one scaled-dot-product call: a root attends causally to itself, a branch to its path and to itself.
+Per segment: a root attends causally to itself, a branch to its path and to itself. On the CPU by `folded`, on CUDA by
+`flex`, otherwise (or with dropout) by one scaled-dot-product call a segment, soft-capped logits by hand.
 What a family passes on and this function does not know, it refuses: a wrong number without an error is the danger.
 """
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from plaudit.models.trees import flex, folded
 from plaudit.models.trees.plan import Tree
 
 NAME = "plaudit_tree"
@@ -38,6 +40,22 @@ class Layout:
     reads: Tensor  # [R]
     steps: list[tuple[int, int, list[tuple[int, int]], int]]  # start, stop, key spans, tokens above
     masks: dict[tuple[int, int, int], Tensor]
+    blocks: dict[tuple[bool, int, int], list[folded.Block]]
+    flexes: dict[tuple[bool, int], Any]
+
+    def plan(self, causal: bool, window: int, repeats: int) -> list[folded.Block]:
+        """The folded blocks for this kind of layer."""
+        key = (causal, window, repeats)
+        if key not in self.blocks:
+            self.blocks[key] = folded.blocks(self.steps, causal=causal, window=window, repeats=repeats)
+        return self.blocks[key]
+
+    def flexed(self, causal: bool, window: int) -> Any:
+        """The block mask for this kind of layer."""
+        if (causal, window) not in self.flexes:
+            device = self.tokens.device
+            self.flexes[causal, window] = flex.block_mask(self.tree, causal=causal, window=window, device=device)
+        return self.flexes[causal, window]
 
     def mask(self, own: int, above: int, window: int, device: torch.device) -> Tensor:
         """True where query i of `own` may see key j of `above` + `own`: [own, above + own]."""
@@ -61,7 +79,7 @@ def layout(tree: Tree, device: torch.device | str = "cpu") -> Layout:
                 spans.append((a, b))
         steps.append((start, stop, spans, above))
     to = lambda x: torch.as_tensor(x, device=device)  # noqa: E731
-    return Layout(tree, to(tree.tokens)[None], to(tree.position)[None], to(tree.reads), steps, {})
+    return Layout(tree, to(tree.tokens)[None], to(tree.position)[None], to(tree.reads), steps, {}, {}, {})
 
 
 def attend(
@@ -87,30 +105,32 @@ def attend(
     causal = others.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal
     repeats = query.shape[1] // key.shape[1]
+    window = sliding_window or 0
+    if window and not causal:  # local attention that looks both ways: a path may be longer than any that was probed
+        raise Refused("sliding windows without causality")
+    if query.device.type == "cpu" and not dropout and not softcap:
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        kind = value.dtype if query.dtype != value.dtype else query.dtype
+        plan = tree.plan(causal, window, repeats)
+        return folded.attend(query.to(kind), key.to(kind), value, plan, scale), None
+    if query.is_cuda and not dropout:
+        mask = tree.flexed(causal, window)
+        return flex.attend(query.to(value.dtype), key.to(value.dtype), value, mask, scaling, softcap or 0.0), None
     if repeats > 1:
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
-    out = torch.empty_like(query) if not torch.is_grad_enabled() else None
     parts = []
     for start, stop, spans, above in tree.steps:
-        q = query[:, :, start:stop]
-        k, v = _gather(key, spans), _gather(value, spans)
-        window = sliding_window or 0
-        if not causal:
-            mask, plain = None, False
-        elif above == 0 and not (window and stop - start > window):
-            mask, plain = None, True
-        else:
-            mask, plain = tree.mask(stop - start, above, window if above + stop - start > window else 0, q.device), False
+        q, k, v = query[:, :, start:stop], _gather(key, spans), _gather(value, spans)
+        mask, plain = None, causal and above == 0 and not 0 < window < stop - start
+        if causal and not plain:
+            mask = tree.mask(stop - start, above, window if above + stop - start > window else 0, q.device)
         if softcap:
-            part = _capped(q, k, v, mask, plain, scaling, softcap, dropout)
+            parts.append(_capped(q, k, v, mask, plain, scaling, softcap, dropout))
         else:
-            part = scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=plain, scale=scaling, dropout_p=dropout)
-        if out is None:
-            parts.append(part)
-        else:
-            out[:, :, start:stop] = part
-    whole = torch.cat(parts, 2) if out is None else out
-    return whole.transpose(1, 2).contiguous(), None
+            parts.append(
+                scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=plain, scale=scaling, dropout_p=dropout)
+            )
+    return torch.cat(parts, 2).transpose(1, 2).contiguous(), None
 
 
 def _gather(x: Tensor, spans: list[tuple[int, int]]) -> Tensor:
