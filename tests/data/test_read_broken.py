@@ -196,7 +196,7 @@ def test_a_missing_file_a_folder_without_data_and_a_nul_in_a_name(tmp_path):
         read("a\0b")
 
 
-@pytest.mark.parametrize("size", [20, 500, 5000, 70_000, len(PACKED) - 9, len(PACKED) - 1])
+@pytest.mark.parametrize("size", [20, 500, 5000, 40_000, len(PACKED) - 9, len(PACKED) - 1])
 def test_a_cut_gzip_gives_its_rows_and_one_error(tmp_path, size):
     file = tmp_path / "cut.jsonl.gz"
     file.write_bytes(PACKED[:size])
@@ -216,7 +216,7 @@ def test_damage_inside_gzip_is_one_error(tmp_path):
     (tmp_path / "a.jsonl.gz").write_bytes(damaged)
     rows = list(read(tmp_path / "a.jsonl.gz"))
     assert rows[-1].reason == "the gzip data are damaged here"
-    assert sum(row.kept for row in rows) > 5000
+    assert sum(row.kept for row in rows) > 2000
 
 
 HEADER = b"prompt,chosen,rejected\n"

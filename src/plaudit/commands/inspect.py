@@ -95,8 +95,8 @@ def _show(summaries: list[dict], rejects: list[dict], partly: list[dict], across
     table("What was read", names, [[s[k] for k in keys] for s in summaries])
     judged = [s for s in summaries if s["preferences"]]
     if judged:
-        keys = ["path", "comparisons", "duplicates", "contradictions", "longer_wins", "annotators"]
-        names = ["file", "comparisons", "exact duplicates", "contradictions", "longer one wins", "annotators"]
+        keys = ["path", "comparisons", "duplicates", "contradictions", "disagreements", "longer_wins", "annotators"]
+        names = ["file", "comparisons", "duplicates", "contradictions", "disagreements", "longer wins", "annotators"]
         rows = [[s[k] for k in keys] + _turns(s) for s in judged]
         table("Labels", [*names, "human turns", "most"], rows)
         rows = [[s["path"], part, *quantiles] for s in judged for part, quantiles in s["chars"].items()]

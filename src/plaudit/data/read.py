@@ -15,6 +15,7 @@ from plaudit.data.opening import files_of, head_of
 from plaudit.data.sources import items
 from plaudit.errors import DataError
 from plaudit.records import Conversation, Preference, Record, conversation_digest
+from plaudit.report.terminal import clean
 
 ROOM = "plaudit.data.layouts"
 
@@ -187,10 +188,10 @@ def unrecognised(path: str, rows: Sequence[Mapping[str, Any]]) -> DataError:
     keys = list(dict.fromkeys(key for row in rows for key in row))
     words = {name: catalog.summary(ROOM, name) for name in catalog.names(ROOM)}
     near = sorted(words, key=lambda name: -sum(f"`{key}`" in words[name] for key in keys))
-    shown = ", ".join(keys[:12]) + (", ..." if len(keys) > 12 else "")
+    shown = ", ".join(clean(key, 40) for key in keys[:12]) + (", ..." if len(keys) > 12 else "")
     return DataError(
         path,
         f"no layout recognises these rows; their keys are {shown or '(none)'}",
-        advice=f"name the columns, as in --columns prompt={(keys or ['question'])[0]},chosen=...,rejected=..., "
+        advice=f"name the columns, as in --columns prompt={clean((keys or ['question'])[0], 40)},chosen=...,rejected=..., "
         f"or force a layout with --layout; nearest: {', '.join(near[:3])}",
     )

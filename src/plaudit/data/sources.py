@@ -16,6 +16,7 @@ from plaudit.errors import DataError
 
 BOM = b"\xef\xbb\xbf"
 _OBJECT_OF_ROWS = re.compile(rb'\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\{')
+_ANOTHER_ROW = re.compile(rb'\}\s*,\s*"(?:[^"\\]|\\.)*"\s*:\s*\{')
 _PARTS = {"chosen", "rejected", "prompt", "question", "messages"}  # keys of one row, not names of rows
 
 
@@ -103,7 +104,8 @@ def _kind_of_objects(start: bytes, head: list[bytes], rows: list[dict[str, Any]]
         return "object" if values and all(type(v) is dict for v in values) and not _PARTS & set(rows[0]) else "lines"
     if pretty:
         return "object" if _OBJECT_OF_ROWS.match(start.strip()) else "values"
-    return "object" if len(start) >= BLOCK and len(head) == 1 and _OBJECT_OF_ROWS.match(start.strip()) else "lines"
+    single = len(head) == 1 and _OBJECT_OF_ROWS.match(head[0]) and _ANOTHER_ROW.search(head[0])
+    return "object" if single and not any(head[0].startswith(b'{"%s"' % part.encode()) for part in _PARTS) else "lines"
 
 
 def _kind_of_text(start: bytes, head: list[bytes], path: str) -> str:

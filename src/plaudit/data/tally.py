@@ -47,36 +47,43 @@ def comparisons(o: Outline) -> tuple[NDArray, NDArray, NDArray]:
     return np.concatenate(whose), np.concatenate(wins), np.concatenate(loses)
 
 
-def duplicates(o: Outline) -> Mask:
-    """Repeats of an earlier preference, [P]: same prompt, same responses with the same ranks, same annotator."""
-    if not len(o):
-        return np.zeros(0, bool)
+def judgement_keys(o: Outline, *, annotators: bool = True) -> NDArray[np.uint64]:
+    """64 bits per preference that are equal for equal prompts, responses with the same ranks, and annotators, [P]."""
     ranked = mix(mix(o.response["digest"]) + o.response["rank"].astype(np.uint64))
-    key = mix(_per_preference(o, ranked, np.add)) ^ _owner(o)
+    return mix(_per_preference(o, ranked, np.add)) ^ _owner(o, annotators)
+
+
+def duplicates(o: Outline, *, annotators: bool = True) -> Mask:
+    """Repeats of an earlier preference, [P]: same prompt, same responses with the same ranks, same annotator."""
+    key = judgement_keys(o, annotators=annotators)
     first = np.unique(key, return_index=True)[1]
     repeat = np.ones(len(o), bool)
     repeat[first] = False
     return repeat
 
 
-def _owner(o: Outline) -> NDArray[np.uint64]:
+def _owner(o: Outline, annotators: bool) -> NDArray[np.uint64]:
     """Digest of prompt and annotator, [P]."""
-    return mix(mix(o.preference["prompt"]) + o.preference["annotator"].astype(np.uint64))
+    prompt = mix(o.preference["prompt"])
+    return mix(prompt + o.preference["annotator"].astype(np.uint64)) if annotators else mix(prompt)
 
 
-def contradictions(o: Outline, within: Mask | None = None) -> int:
-    """Pairs of responses to one prompt that one annotator (or nobody named) ordered both ways."""
-    return len(np.unique(contradicting(o, within)[1]))
+def contradictions(o: Outline, within: Mask | None = None, *, annotators: bool = True) -> int:
+    """Pairs of responses to one prompt that one annotator (or nobody named) ordered both ways.
+
+    Without `annotators` disagreements between two of them count as well.
+    """
+    return len(np.unique(contradicting(o, within, annotators=annotators)[1]))
 
 
-def contradicting(o: Outline, within: Mask | None = None) -> tuple[NDArray, NDArray]:
+def contradicting(o: Outline, within: Mask | None = None, *, annotators: bool = True) -> tuple[NDArray, NDArray]:
     """Preferences that stand in a contradiction, and the key of the pair they contradict about, each [C]."""
     whose, wins, loses = comparisons(o)
     if within is not None:
         inside = within[whose]
         whose, wins, loses = whose[inside], wins[inside], loses[inside]
     digest = o.response["digest"]
-    key = mix(mix(digest[wins]) + mix(digest[loses])) ^ _owner(o)[whose]
+    key = mix(mix(digest[wins]) + mix(digest[loses])) ^ _owner(o, annotators)[whose]
     up = digest[wins] < digest[loses]
     both = np.intersect1d(key[up], key[~up])
     inside = np.isin(key, both)
@@ -117,12 +124,15 @@ def summary(o: Outline, i: int) -> dict[str, Any]:
     """The numbers of file i: DESIGN section 4's keys first, then more."""
     count, within = o.files[i], o.preference["file"] == i
     strength = o.preference["strength"][within]
-    repeats = _within_one(o, within)
+    keys = judgement_keys(o)[within]
+    opposed = contradictions(o, within)
     turns = o.preference["turns"][within]
     return {
         "path": count.path, "layout": count.layout, "rows": count.rows, "kept": count.kept, "rejected": count.rejected,
         "preferences": count.preferences, "steps": count.steps, "ties": int(ties(o)[within].sum()),
-        "duplicates": repeats, "contradictions": contradictions(o, within), "longer_wins": longer_wins(o, within),
+        "duplicates": len(keys) - len(np.unique(keys)),
+        "contradictions": opposed, "longer_wins": longer_wins(o, within),
+        "disagreements": contradictions(o, within, annotators=False) - opposed,
         "partly_used": count.partly, "carry_columns": count.carried,
         "comparisons": int(within[comparisons(o)[0]].sum()), "groups": len(np.unique(o.preference["group"][within])),
         "annotators": sum(1 for a in np.unique(o.preference["annotator"][within]) if o.annotators[a]),
@@ -130,14 +140,6 @@ def summary(o: Outline, i: int) -> dict[str, Any]:
         "human_turns": {"median": float(np.median(turns)), "max": int(turns.max())} if len(turns) else None,
         "reasons": dict(sorted(count.reasons.items(), key=lambda item: -item[1])[:20]),
     }  # fmt: skip
-
-
-def _within_one(o: Outline, within: Mask) -> int:
-    if within.all():
-        return int(duplicates(o).sum())
-    ranked = mix(mix(o.response["digest"]) + o.response["rank"].astype(np.uint64))
-    key = (mix(_per_preference(o, ranked, np.add)) ^ _owner(o))[within]
-    return len(key) - len(np.unique(key))
 
 
 def _strengths(values: NDArray) -> dict[str, Any] | None:

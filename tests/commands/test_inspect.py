@@ -1,0 +1,85 @@
+"""`plaudit inspect` through the real command line: the numbers, the document, the exit status, the rejects file."""
+
+import json
+
+import pytest
+
+from plaudit.cli import run
+
+GOOD = [{"prompt": f"Why {i}?", "chosen": f"Because {i}.", "rejected": f"No {i}"} for i in range(5)]
+FIRST = ["path", "layout", "rows", "kept", "rejected", "preferences", "steps", "ties", "duplicates", "contradictions"]
+
+
+@pytest.fixture
+def file(tmp_path):
+    target = tmp_path / "a.jsonl"
+    swapped = {**GOOD[0], "chosen": GOOD[0]["rejected"], "rejected": GOOD[0]["chosen"]}
+    lines = [*map(json.dumps, [*GOOD, GOOD[1], swapped]), '{"prompt": "cut', json.dumps({**GOOD[0], "chosen": 3})]
+    target.write_text("\n".join(lines))
+    return target
+
+
+def test_the_document(file, capsys):
+    assert run(["inspect", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (one,) = found["files"]
+    assert list(one)[:10] == FIRST
+    assert [one[k] for k in FIRST] == [str(file), "trl", 9, 7, 2, 7, 0, 0, 1, 1]
+    assert one["longer_wins"] == pytest.approx(6 / 7)
+    assert [r["where"] for r in found["rejects"]] == [f"{file}:8", f"{file}:9"]
+    assert found["rejects"][0]["reason"] == "broken JSON: cut off before its end"
+
+
+def test_the_tables_say_it_to_a_person(file, capsys):
+    assert run(["inspect", str(file), str(file)]) == 0
+    shown = capsys.readouterr().out
+    for word in ("What was read", "trl", "Labels", "Lengths in characters", "Rejected", "broken JSON", "a.jsonl:8"):
+        assert word in shown
+
+
+def test_rejects_and_strict(file, tmp_path, capsys):
+    assert run(["inspect", str(file), "--rejects", str(tmp_path / "bad")]) == 0
+    assert (tmp_path / "bad").read_bytes().splitlines() == file.read_bytes().splitlines()[7:]
+    assert run(["inspect", str(file), "--rejects", str(tmp_path / "bad")]) == 2
+    assert "bad exists already" in capsys.readouterr().err
+    assert run(["inspect", str(file), "--strict"]) == 2
+    assert f"{file}:8: broken JSON: cut off before its end" in capsys.readouterr().err
+
+
+def test_nothing_kept_is_bad_input(tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text('{"prompt": "cut\n{\n')
+    assert run(["inspect", str(tmp_path / "a.jsonl"), "--json"]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert (found["files"][0]["rows"], found["files"][0]["rejected"]) == (2, 2)
+    assert run(["inspect", str(tmp_path / "nowhere.jsonl")]) == 2
+    assert "nowhere.jsonl: no such file" in capsys.readouterr().err
+
+
+def test_columns_and_layouts(tmp_path, capsys):
+    rows = [{"question": g["prompt"], "good": g["chosen"], "bad": g["rejected"]} for g in GOOD]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert run(["inspect", str(tmp_path / "a.jsonl")]) == 2
+    error = capsys.readouterr().err
+    assert "no layout recognises these rows; their keys are question, good, bad" in error
+    assert "--columns" in error
+    options = ["--columns", "prompt=question,chosen=good,rejected=bad", "--layout", "trl", "--json"]
+    assert run(["inspect", str(tmp_path / "a.jsonl"), *options]) == 0
+    assert json.loads(capsys.readouterr().out)["files"][0]["kept"] == 5
+    assert run(["inspect", str(tmp_path / "a.jsonl"), "--columns", "prompt"]) == 2
+    assert "'prompt' is not of the form name=column" in capsys.readouterr().err
+
+
+def test_what_only_shows_between_files(file, tmp_path, capsys):
+    (tmp_path / "b.jsonl").write_text(json.dumps(GOOD[2]))
+    assert run(["inspect", str(file), str(tmp_path / "b.jsonl"), "--json"]) == 0
+    across = json.loads(capsys.readouterr().out)["across"]
+    assert (across["duplicates"], across["contradictions"]) == (1, 0)
+    assert across["shared_prompts"][0]["prompts"] == 1
+    assert across["shared_prompts"][0]["share"] == 1.0
+
+
+def test_hostile_text_is_shown_and_not_obeyed(tmp_path, capsys):
+    row = {**GOOD[0], "chosen": "x", "\x1b[31mkey": 1}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row).replace('"x"', '"x", "chosen": "\\u001b[2J"'))
+    assert run(["inspect", str(tmp_path / "a.jsonl")]) == 2
+    assert "\x1b" not in capsys.readouterr().out
