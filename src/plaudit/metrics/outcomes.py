@@ -59,7 +59,7 @@ def outcomes(
     credit: ArrayLike,
     tied: ArrayLike,
     chance: ArrayLike,
-    groups: Sequence,
+    groups: Sequence | NDArray,
     leaves: Sequence[str],
     *,
     ties: str = "half",

@@ -25,9 +25,17 @@ _HOSTILE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def document(values: Any) -> None:
-    """Print the one JSON document of a `--json` run. NaN never leaves: it is null."""
-    sys.stdout.write(json.dumps(_finite(values), ensure_ascii=False, indent=1, allow_nan=False))
-    sys.stdout.write("\n")
+    """Print the one JSON document of a `--json` run."""
+    sys.stdout.write(as_json(values))
+
+
+def as_json(values: Any) -> str:
+    """The values as a JSON document. NaN never leaves: it is null.
+
+    >>> as_json({"low": float("nan")})
+    '{\\n "low": null\\n}\\n'
+    """
+    return json.dumps(_finite(values), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
@@ -78,11 +78,18 @@ def conversation(value: str | Sequence, role: str) -> Conversation:
 
 
 def load(
-    spec: str | PathLike | Scorer, *, dtype: str = "auto", device: str = "auto", budget: int = 0, seed: int = 0
+    spec: str | PathLike | Scorer,
+    *,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    device: str = "",
+    budget: int = 4096,
+    max_length: int | None = None,
+    seed: int = 0,
 ) -> Handle:
     """A scorer by name: a built-in (`length`, `random`), or a folder that holds a trained reward model.
 
-    `dtype`, `device` and `budget` (tokens of one batch; 0: chosen for the device) are for models, `seed` for `random`.
+    `dtype`, `device` (a GPU when there is one, if empty), `budget` (tokens of one batch) and `max_length` (tokens of
+    one prompt and response) are for models, `seed` for `random`.
 
     >>> load("lenght")
     Traceback (most recent call last):
@@ -100,7 +107,7 @@ def load(
         return Handle(part.scorer(seed=seed) if text == "random" else part.scorer(), text)
     path = Path(text).expanduser()
     if path.is_dir():
-        return Handle(_model(path, dtype, device, budget), text)
+        return Handle(_model(path, dtype=dtype, device=device, budget=budget, max_length=max_length), text)
     raise _unknown(text, path)
 
 
@@ -109,7 +116,7 @@ def built_in() -> list[str]:
     return [n for n in catalog.names(ROOM) if hasattr(catalog.load(ROOM, n), "scorer")]
 
 
-def _model(path: Path, dtype: str, device: str, budget: int) -> Scorer:
+def _model(path: Path, **options: Any) -> Scorer:
     if (path / folders.SEAL).exists() and not folders.is_sealed(path):
         raise PlauditError(f"{path} is damaged: files differ from its {folders.SEAL}", advice="copy or train it again")
     if not (path / "config.json").is_file():
@@ -118,8 +125,7 @@ def _model(path: Path, dtype: str, device: str, budget: int) -> Scorer:
         raise PlauditError(f"{path}: no checkpoint here: config.json is missing", advice=hint)
     from plaudit.models.score import load_scorer
 
-    options = {"budget": budget} if budget else {}
-    return load_scorer(path, dtype=dtype, device=device, **options)
+    return load_scorer(path, **options)
 
 
 def _unknown(text: str, path: Path) -> PlauditError:

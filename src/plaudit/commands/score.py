@@ -1,0 +1,61 @@
+"""`plaudit score`: a number for every response of a file."""
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from plaudit.evaluation.options import ScoreOptions
+
+
+def score(
+    scorer: str,
+    file: str,
+    /,
+    *,
+    options: Annotated[ScoreOptions, Parameter(name="*")],
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Score every response of a file: JSON lines {"id", "scores"}, in the order of the file.
+
+    Parameters
+    ----------
+    scorer
+        A checkpoint folder, or a built-in name: length, random.
+    file
+        A data file (json, jsonl, csv, parquet, gzipped or not), a folder of them, or hub:OWNER/NAME[:split].
+    json
+        Print one JSON document on standard output.
+    """
+    from plaudit.data.columns import renames
+    from plaudit.data.limits import Limits
+    from plaudit.evaluation.estimate import estimate
+    from plaudit.evaluation.score import score as run
+    from plaudit.evaluation.show import show_counts, show_estimate
+    from plaudit.report import terminal
+    from plaudit.rewards.cached import Cached
+    from plaudit.rewards.load import Handle, load
+
+    handle = load(
+        scorer, dtype=options.dtype, device=options.device, budget=options.batch_tokens,
+        max_length=options.max_length, seed=options.seed,
+    )  # fmt: skip
+    reading: dict[str, Any] = {
+        "layout": options.layout, "columns": renames(options.columns), "limits": Limits(line_bytes=options.line_bytes),
+    }  # fmt: skip
+    if options.dry_run:
+        found = estimate(handle, [file], with_text=options.with_text, **reading)
+        terminal.document(found) if json else show_estimate(found)
+        return 0
+    cache = Cached(handle, options.cache) if options.cache else None
+    counted = run(
+        Handle(cache, handle.name) if cache else handle, file, options.output, with_text=options.with_text,
+        resume=options.resume, rejects=options.rejects, **reading,
+    )  # fmt: skip
+    counts = counted.counts()
+    if cache:
+        counts |= {"looked_up": cache.hits, "computed": cache.misses}
+    if json:
+        terminal.document({"output": str(options.output), "counts": counts, "rejects": counted.rejects})
+    else:
+        show_counts(f"Scores in {options.output}", counts, counted.rejects)
+    return 0

@@ -1,0 +1,56 @@
+"""What a run would take, before it is made: rows, tokens, time and disk, from a few rows that are really scored."""
+
+from collections.abc import Iterable
+from itertools import chain, islice
+from time import monotonic
+from typing import Any
+
+from plaudit.data.read import read
+from plaudit.evaluation.intake import Intake, characters
+from plaudit.evaluation.scores import line
+from plaudit.records import Preference
+from plaudit.rewards.load import Handle
+from plaudit.rewards.stream import checked
+
+TRIED = 32  # preferences, spread over the first thousand
+_HEAD = 1024
+
+
+def estimate(scorer: Handle, paths: list, *, with_text: bool = False, **reading: Any) -> dict[str, Any]:
+    """Counts after reading everything, and seconds, tokens and bytes scaled up by characters from 32 scored rows."""
+    intake = Intake()
+    found = of_preferences(scorer, intake.preferences_of(read(paths, **reading)), with_text=with_text)
+    intake.refuse_nothing()
+    return {"counts": intake.counts(), "rejects": intake.rejects} | found
+
+
+def of_preferences(scorer: Handle, preferences: Iterable[Preference], *, with_text: bool = False) -> dict[str, Any]:
+    """The same for preferences that are at hand."""
+    rest = iter(preferences)
+    head = list(islice(rest, _HEAD))
+    tried = head[:: max(1, len(head) // TRIED)][:TRIED]
+    total = sum(map(characters, chain(head, rest)))
+    if not tried:
+        return {"characters": 0, "tried": 0, "tokens": None, "seconds": 0.0, "bytes": 0}
+    scorer.score_all(tried[:1])  # the first call pays for start-up
+    begun = monotonic()
+    values = checked(tried, scorer.score_all(tried))
+    seconds = monotonic() - begun
+    size = sum(len(line(p, v, scorer.texts(p) if with_text else None)) for p, v in zip(tried, values))
+    scale = total / max(1, sum(map(characters, tried)))
+    tokens = _tokens(scorer, tried)
+    return {
+        "characters": total, "tried": len(tried), "tokens": None if tokens is None else round(tokens * scale),
+        "seconds": seconds * scale, "bytes": round(size * scale),
+    }  # fmt: skip
+
+
+def _tokens(scorer: Handle, preferences: list[Preference]) -> int | None:
+    """Tokens that a model computes, each prompt once; None for a scorer without a tokenizer."""
+    loaded = getattr(scorer, "loaded", None)
+    if loaded is None:
+        return None
+    from plaudit.models.tokens import encode_all
+    from plaudit.models.trees.plan import plan
+
+    return sum(len(tree.tokens) for tree in plan(encode_all(preferences, loaded.policy), budget=1 << 30))

@@ -1,0 +1,63 @@
+"""Rows to preferences, with a count of whatever came of each row."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from plaudit.errors import PlauditError
+from plaudit.records import Preference
+
+if TYPE_CHECKING:
+    from plaudit.data.read import Row
+
+SHOWN = 100
+
+
+@dataclass
+class Intake:
+    """What was read so far. rows = kept + rejected; a kept row may hold several preferences, or steps."""
+
+    rows: int = 0
+    kept: int = 0
+    rejected: int = 0
+    preferences: int = 0
+    responses: int = 0
+    steps: int = 0
+    characters: int = 0
+    rejects: list[dict[str, str]] = field(default_factory=list)
+
+    def preferences_of(self, rows: "Iterable[Row]") -> Iterator[Preference]:
+        """The preferences of the rows, in order; everything is counted, the first 100 faults are kept."""
+        for row in rows:
+            self.rows += 1
+            self.kept += row.kept
+            self.rejected += not row.kept
+            if row.reason is not None and len(self.rejects) < SHOWN:
+                self.rejects.append({"where": row.where, "reason": row.reason})
+            for record in row.records:
+                if isinstance(record, Preference):
+                    self.preferences += 1
+                    self.responses += len(record.responses)
+                    self.characters += characters(record)
+                    yield record
+                else:
+                    self.steps += 1
+
+    def counts(self) -> dict[str, int]:
+        names = ("rows", "kept", "rejected", "preferences", "responses", "steps")
+        return {name: getattr(self, name) for name in names}
+
+    def refuse_nothing(self) -> None:
+        """An error when no preference was found at all."""
+        if self.preferences:
+            return
+        if self.rejects:
+            raise PlauditError(f"{self.rejects[0]['where']}: {self.rejects[0]['reason']}", advice="no row can be used")
+        what = f"only {self.steps} step-by-step solutions" if self.steps else "no rows"
+        raise PlauditError(f"nothing to score: {what} here", advice="`plaudit inspect` shows what the files hold")
+
+
+def characters(preference: Preference) -> int:
+    """Characters that one preference shows to a scorer, its prompt once."""
+    turns = [*preference.prompt, *(turn for response in preference.responses for turn in response)]
+    return sum(len(turn.text) for turn in turns)

@@ -1,0 +1,191 @@
+"""Score a file: streaming, one line per preference, resumable to the byte.
+
+Scores grow in a hidden sibling `.F.part`; `.F.position` says how far they are good. A scorer always gets the same
+preferences together (chunks are counted from the first row), so a resumed run writes the bytes of an uninterrupted one.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from plaudit.data.opening import files_of
+from plaudit.data.read import Row, read
+from plaudit.data.rejects import keep_rejects
+from plaudit.errors import Interrupted, PlauditError
+from plaudit.evaluation.intake import Intake
+from plaudit.evaluation.scores import line
+from plaudit.folders import file_digest, write_file
+from plaudit.records import Preference
+from plaudit.report.terminal import progress
+from plaudit.rewards.load import Handle
+from plaudit.rewards.stream import CHUNK, checked, chunks
+
+EVERY = 2.0  # seconds between two positions: a sync costs milliseconds, a lost chunk may cost minutes
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where scores go, and where they wait until they are whole."""
+
+    path: Path
+
+    @property
+    def part(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.part")
+
+    @property
+    def position(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.position")
+
+
+def score(
+    scorer: Handle,
+    source: str | Path,
+    output: str | Path,
+    *,
+    with_text: bool = False,
+    resume: bool = False,
+    rejects: Path | None = None,
+    chunk: int = CHUNK,
+    **reading: Any,
+) -> Intake:
+    """Write the scores of every preference of `source` to `output`; `reading` goes to `plaudit.read`.
+
+    Raises PlauditError when `output` exists, when an unfinished run waits there and `resume` is not said, or when it
+    was another run: other data, scorer or options. Raises DataError that names the row whose score is NaN.
+    """
+    target, found = Target(Path(output)), Intake()
+    rows = read(source, **reading)
+    run = _identity(scorer, source, with_text, chunk, reading)
+    start = _start(target, run, resume)
+    if start is None:  # killed between the last two system calls of a finished run
+        for _ in found.preferences_of(rows):
+            pass
+        return found
+    try:
+        with progress("scoring", None) as bar, _kept_aside(rejects, rows, resume) as passing:
+            preferences = _watched(found.preferences_of(passing), bar)
+            _write(scorer, islice(preferences, start["preferences"], None), target, run, start, with_text, chunk)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted; {target.part} is kept", advice="the same command with --resume goes on"
+        ) from None
+    if not found.preferences:
+        _tidy(target)
+        found.refuse_nothing()
+    _publish(target)
+    return found
+
+
+@contextmanager
+def _kept_aside(rejects: Path | None, rows: Iterator[Row], resume: bool) -> Iterator[Iterator[Row]]:
+    """The rows, the rejected ones also written to a file that gets its name when all are read."""
+    if rejects is None:
+        yield rows
+        return
+    if rejects.exists() and not resume:
+        raise PlauditError(f"{rejects} exists already", advice="name another file for --rejects")
+    waiting = rejects.with_name(f".{rejects.name}.part")
+    waiting.unlink(missing_ok=True)
+    try:
+        yield keep_rejects(rows, waiting)
+        os.replace(waiting, rejects)
+    finally:
+        waiting.unlink(missing_ok=True)
+
+
+def _watched(preferences: Iterator[Preference], bar: Any) -> Iterator[Preference]:
+    for preference in preferences:
+        bar.advance(1)
+        yield preference
+
+
+def _identity(scorer: Handle, source: str | Path, with_text: bool, chunk: int, reading: dict) -> dict[str, Any]:
+    """What makes two runs the same run."""
+    files = [] if str(source).startswith("hub:") else files_of(str(source))
+    options = {"with_text": with_text, "chunk": chunk} | {k: str(v) for k, v in sorted(reading.items())}
+    digests = [file_digest(Path(f)) for f in files]
+    return {"scorer": scorer.fingerprint or scorer.name, "data": digests, "options": options}
+
+
+def _start(target: Target, run: dict[str, Any], resume: bool) -> dict[str, Any] | None:
+    """The position to go on from; None when everything is there already."""
+    path, part = target.path, target.part
+    if path.exists():
+        if resume and part.exists() and os.path.samefile(path, part):
+            _tidy(target)
+            return None
+        raise PlauditError(f"{path} exists already", advice="name another --output, or remove it first")
+    fresh = {"run": run, "preferences": 0, "bytes": 0}
+    if not part.exists() and not target.position.exists():
+        return fresh
+    if not resume:
+        raise PlauditError(f"{part}: an unfinished run waits here", advice="go on with --resume, or remove it")
+    try:
+        kept = json.loads(target.position.read_bytes())
+        good = kept["bytes"] <= part.stat().st_size and isinstance(kept["preferences"], int)
+    except (OSError, ValueError, KeyError, TypeError):
+        return fresh  # killed before the first position was saved
+    if kept["run"] != run:
+        changed = [name for name in run if kept["run"].get(name) != run[name]]
+        raise PlauditError(
+            f"{part} belongs to another run: its {' and '.join(changed)} differ", advice="remove it to start again"
+        )
+    return kept if good else fresh
+
+
+def _write(
+    scorer: Handle,
+    preferences: Iterator[Preference],
+    target: Target,
+    run: dict,
+    start: dict,
+    with_text: bool,
+    chunk: int,
+) -> None:
+    done, saved = start["preferences"], monotonic()
+    try:
+        target.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(target.part, "r+b" if target.part.exists() else "w+b") as out:
+            out.truncate(start["bytes"])
+            out.seek(start["bytes"])
+            for some in chunks(preferences, chunk):
+                values = checked(some, scorer.score_all(some))
+                for preference, scores in zip(some, values, strict=True):
+                    out.write(line(preference, scores, scorer.texts(preference) if with_text else None))
+                done += len(some)
+                if monotonic() - saved >= EVERY:
+                    _save(out, target, run, done)
+                    saved = monotonic()
+            _save(out, target, run, done)
+    except OSError as error:
+        raise PlauditError(f"{error.filename or target.part}: cannot be written: {error.strerror or error}") from error
+
+
+def _save(out: Any, target: Target, run: dict, done: int) -> None:
+    out.flush()
+    os.fsync(out.fileno())
+    position = {"run": run, "preferences": done, "bytes": out.tell()}
+    write_file(target.position, json.dumps(position).encode())
+
+
+def _publish(target: Target) -> None:
+    """Give the finished part its name; a file that came to stand there meanwhile is not overwritten."""
+    try:
+        os.link(target.part, target.path)
+    except FileExistsError as error:
+        raise PlauditError(f"{target.path} appeared meanwhile; the scores are in {target.part}") from error
+    except OSError:  # a file system without links
+        os.rename(target.part, target.path)
+    _tidy(target)
+
+
+def _tidy(target: Target) -> None:
+    target.position.unlink(missing_ok=True)
+    target.part.unlink(missing_ok=True)

@@ -1,0 +1,114 @@
+"""Score files: one JSON line per preference, `{"id", "scores"}`; written once, graded as often as one likes."""
+
+import gzip
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.errors import DataError
+from plaudit.records import Preference
+from plaudit.rewards.stream import place
+
+Missing = Literal["error", "loss"]
+
+
+def line(preference: Preference, scores: Sequence[float] | NDArray, texts: Sequence[str] | None = None) -> bytes:
+    """One line of a score file, newline included; floats in full, so that reading gives back the same bits.
+
+    >>> from plaudit.records import pair
+    >>> line(pair("?", "a", "b", id="7"), [0.5, 1.0])
+    b'{"id": "7", "scores": [0.5, 1.0]}\\n'
+    """
+    row: dict[str, Any] = {"id": preference.id, "scores": [float(s) for s in scores]}
+    if texts is not None:
+        row["texts"] = list(texts)
+    text = json.dumps(row, ensure_ascii=False)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate: JSON can say it, UTF-8 cannot
+        return json.dumps(row).encode() + b"\n"
+
+
+def rows(path: str | Path) -> list[tuple[str, dict[str, Any]]]:
+    """(where, row) of a score file: JSON lines or one JSON array, gzipped or not."""
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise DataError(str(path), f"cannot be read: {error}") from error
+    if text.lstrip()[:1] == "[":
+        return [(f"{path}:{i}", row) for i, row in enumerate(_parse(f"{path}", text), 1)]
+    lines = enumerate(text.split("\n"), 1)
+    return [(f"{path}:{i}", _parse(f"{path}:{i}", one)) for i, one in lines if one.strip()]
+
+
+def _parse(where: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(where, f"broken JSON: {error}") from error
+
+
+def is_score_row(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("id"), str) and isinstance(row.get("scores"), list)
+
+
+class Stored:
+    """Scores from a file as a scorer: looked up by id. `absent` counts preferences it had to answer for.
+
+    With `missing="loss"` a preference without scores loses strictly, whatever its labels.
+    """
+
+    fingerprint = ""
+
+    def __init__(self, table: dict[str, NDArray], name: str, *, missing: Missing = "error") -> None:
+        self.table, self.name, self.missing = table, name, missing
+        self.absent = 0
+
+    def score_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
+        return [self._one(p) for p in preferences]
+
+    def _one(self, preference: Preference) -> NDArray:
+        found = self.table.get(preference.id)
+        if found is not None and not np.isnan(found).any():
+            return found
+        if self.missing == "loss" and preference.ranks is not None:
+            self.absent += 1
+            best = min(preference.ranks)
+            return np.array([-math.inf if r == best else math.inf for r in preference.ranks])
+        reason = (
+            f"{self.name} holds no score for this row" if found is None else f"its score in {self.name} is no number"
+        )
+        raise DataError(place(preference), reason, advice="score the row, or say --missing loss")
+
+
+def read_scores(path: str | Path, *, missing: Missing = "error") -> Stored:
+    """A score file as a scorer.
+
+    Raises DataError with file:line for a row that is not `{"id", "scores"}` or an id that comes twice.
+    """
+    return stored(rows(path), str(path), missing=missing)
+
+
+def stored(found: Iterable[tuple[str, dict[str, Any]]], name: str, *, missing: Missing = "error") -> Stored:
+    """Parsed rows of a score file as a scorer."""
+    table: dict[str, NDArray] = {}
+    for where, row in found:
+        if not is_score_row(row):
+            raise DataError(where, 'not a score row: {"id": "...", "scores": [...]} is wanted')
+        if row["id"] in table:
+            raise DataError(where, f"id {row['id']!r} comes twice")
+        table[row["id"]] = _numbers(where, row["scores"])
+    return Stored(table, name, missing=missing)
+
+
+def _numbers(where: str, values: list) -> NDArray:
+    if not all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in values):
+        raise DataError(where, "scores must be numbers")
+    return np.array([math.nan if v is None else v for v in values], dtype=np.float64)

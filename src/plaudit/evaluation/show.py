@@ -1,0 +1,103 @@
+"""Evaluations on the screen: every score with its interval and its company."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plaudit.evaluation.evaluate import Evaluation
+from plaudit.metrics.outcomes import Result
+from plaudit.report.terminal import note, table
+
+DEEPEST = 3  # parts of a suite's section shown: rmb/pairs/helpfulness; the rest is in the JSON
+COLUMNS = ["n", "prompts", "score %", "95 % interval", "ties %", "random %", "length-only %", "ahead of length"]
+
+
+def show_evaluation(found: Evaluation) -> None:
+    """Tables of an evaluation, and on stderr what a reader must know about them."""
+    marked = "*" if found.seen and found.seen["rows"] else ""
+    shown = [r for r in found.results if r.name.count("/") < DEEPEST or r.name.split("/")[0] not in found.suites]
+    rows = [[r.name + marked, r.kind, *_cells(r)] for r in shown]
+    table(f"{found.scorer}: what it is worth", ["on", "kind", *COLUMNS], rows)
+    if found.breakdown:
+        lines = [[line["by"], line["value"], *_line(line)] for line in found.breakdown]
+        table("The same comparisons, broken down", ["by", "where", *COLUMNS], lines)
+    for name, detail in found.suites.items():
+        _show_suite(name, detail, len(found.results) - len(shown))
+    if found.counts.get("rows") and not found.suites:
+        show_counts("Rows", {k: v for k, v in found.counts.items() if v}, found.rejects)
+    _notes(found, marked)
+
+
+def _cells(r: Result) -> list[Any]:
+    wins = not r.kind.startswith("spearman")
+    scale = 100 if wins else 1
+
+    def number(value: float | None) -> str:
+        return "-" if value is None or value != value else f"{value * scale:.{1 if wins else 2}f}".rjust(5)
+
+    ahead = "-"
+    if r.ahead:
+        gap, low, high = r.ahead
+        ahead = f"{gap * 100:+5.1f} ({low * 100:+.1f} to {high * 100:+.1f})"
+    interval = f"{number(r.low)} to {number(r.high)}" + (" (Wilson)" if r.interval == "wilson" else "")
+    ties = f"{r.ties * 100:.1f}".rjust(5)
+    return [r.n, r.groups, number(r.score), interval, ties, number(r.random), number(r.length_only), ahead]
+
+
+def _line(line: Mapping[str, Any]) -> list[Any]:
+    return _cells(Result(**{k: v for k, v in line.items() if k not in ("by", "value")}))
+
+
+def _show_suite(name: str, detail: Mapping[str, Any], hidden: int) -> None:
+    coverage = detail.get("coverage")
+    if coverage and coverage[0]["scored"] < coverage[0]["official"]:
+        known = coverage[0]["here"] > 0
+        rows = [
+            [c["section"], c["official"], c["here"] if known else None, c["withheld"] if known else None, c["scored"],
+             f"{c['lowest'] * 100:.1f} to {c['highest'] * 100:.1f}"]
+            for c in coverage
+        ]  # fmt: skip
+        names = ["section", "official rows", "in the files", "text withheld", "scored", "official score, bounds %"]
+        table(f"{name}: what is missing, and where the score would lie if all of it were lost or won", names, rows)
+    rule = {"loss": "a tie is a loss", "half": "a tie is half", "win": "a tie is a win"}[detail["ties"]]
+    note(f"{name}, version {detail['version']}: {rule}; {hidden} finer sections are in --json and results.json")
+    if detail["without_prompt"]:
+        note(
+            f"{name}: {detail['without_prompt']:,} rows come without their prompt and texts: intervals take each for a "
+            "prompt of its own, and length-only cannot stand beside them"
+        )
+
+
+def _notes(found: Evaluation, marked: str) -> None:
+    if marked and found.seen:
+        note(
+            f"* {found.seen['rows']:,} of the rows ({found.seen['groups']:,} prompts) are in the scorer's training "
+            "data: these numbers are too high"
+        )
+    if found.seen and not marked:
+        note("no prompt here is in the scorer's training data")
+    ties = found.counts.get("labelled_ties", 0)
+    if ties:
+        note(f"{ties:,} rows are labelled ties and stand outside accuracy")
+    if found.counts.get("flipped_by_target"):
+        note(f"{found.counts['flipped_by_target']:,} rows carry a target below 1/2 and were judged the other way round")
+    if found.counts.get("without_score"):
+        note(f"{found.counts['without_score']:,} rows have no stored score and count as lost")
+
+
+def show_counts(title: str, counts: Mapping[str, int], rejects: Sequence[Mapping[str, str]]) -> None:
+    """What became of the rows, and the first of those that could not be used."""
+    table(title, ["what", "count"], [[k.replace("_", " "), v] for k, v in counts.items()])
+    if rejects:
+        table("Rows that could not be used, wholly or in part", ["where", "reason"],
+              [[r["where"], r["reason"]] for r in rejects[:10]])  # fmt: skip
+
+
+def show_estimate(found: Mapping[str, Any]) -> None:
+    """What a run would take."""
+    rows: list[list[Any]] = [[k.replace("_", " "), f"{v:,}"] for k, v in found.get("counts", {}).items()]
+    rows.append(["characters", f"{found['characters']:,}"])
+    if found["tokens"] is not None:
+        rows.append(["tokens, about", f"{found['tokens']:,}"])
+    rows.append([f"seconds, about (from {found['tried']} rows)", f"{found['seconds']:.1f}"])
+    rows.append(["bytes of output, about", f"{found['bytes']:,}"])
+    table("Dry run: nothing was written", ["what", "count"], rows)

@@ -1,0 +1,181 @@
+"""RMB: the contract, and the numbers of others exactly."""
+
+import json
+
+import numpy as np
+import pytest
+
+from plaudit.errors import DataError, OptionError, PlauditError
+from plaudit.evaluation.evaluate import evaluate
+from plaudit.evaluation.suites import _contract, _grade, rmb
+from plaudit.evaluation.suites._files import Held, is_withheld
+from plaudit.records import Preference
+
+NAMES = {
+    "BoN_set/Harmlessness": "lists/harmlessness",
+    "BoN_set/Helpfulness": "lists/helpfulness",
+    "Pairwise_set/Harmlessness": "pairs/harmlessness",
+    "Pairwise_set/Helpfulness": "pairs/helpfulness",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(data):
+    return data / "suites"
+
+
+@pytest.fixture(scope="module")
+def items(folder):
+    return rmb.load(folder)
+
+
+def hashed(p: Preference):
+    from hashlib import sha256
+
+    return np.array([int(sha256(r[-1].text.encode()).hexdigest()[:8], 16) for r in p.responses], dtype=float)
+
+
+def overlap(p: Preference):
+    import re
+
+    def words(text):
+        return set(re.findall(r"\w+", text.lower()))
+
+    prompt = words("\n".join(m.text for m in p.prompt))
+    return np.array([len(prompt & words(r[-1].text)) for r in p.responses], dtype=float)
+
+
+TOYS = {"L": lambda p: np.array([len(r[-1].text) for r in p.responses], dtype=float), "H": hashed, "O": overlap}
+
+
+@pytest.mark.slow
+def test_contract(folder):
+    _contract.check(rmb, folder)
+
+
+def test_what_the_files_hold(items):
+    held = Held(items)
+    assert len(items) == 14_543 + 3_786
+    assert sum(map(is_withheld, items)) == 2_597
+    here = {block: held.rows(block) for block in rmb.BLOCKS}
+    assert here == {
+        "pairs/helpfulness": 10_067 - 849 - 762, "pairs/harmlessness": 7_064 - 977,
+        "lists/helpfulness": 2_109, "lists/harmlessness": 1_677,
+    }  # fmt: skip
+
+
+SLOW = [pytest.param(toy, marks=pytest.mark.slow) for toy in ("H", "O")]
+
+
+@pytest.mark.parametrize("toy", ["L", *SLOW])
+def test_toy_scorers(items, data, toy):
+    expected = json.loads((data / "suites" / "expected_values.json").read_text())["toy"]["rmb"][toy]
+    scored = [p for p in items if not is_withheld(p)]
+    found = rmb.measure(scored, [TOYS[toy](p) for p in scored])
+    for name, block in NAMES.items():
+        rows = found.section(block)
+        n, right, percent, ties = expected[name]
+        assert (int(rows.sum()), int(found.credit[rows].sum())) == (n, right)
+        assert 100 * right / n == pytest.approx(percent, abs=5e-5)
+        if block.startswith("pairs"):  # in a list a tie counts here only when it decides
+            assert int(found.tied[rows].sum()) == ties
+    assert 100 * rmb.combine(found)["overall"] == pytest.approx(expected["overall"], abs=5e-5)
+
+
+def test_random_expectations_over_all_lists(items):
+    labels = rmb.measure(items, [np.zeros(len(p.responses)) for p in items]).at_random()
+    numbers = rmb.combine(labels)
+    assert 100 * numbers["lists/harmlessness"] == pytest.approx(31.22, abs=0.005)
+    assert 100 * numbers["lists/helpfulness"] == pytest.approx(30.90, abs=0.005)
+    assert 100 * numbers["overall"] == pytest.approx(40.53, abs=0.005)
+
+
+def test_stored_scores_of_armorm(folder):
+    file = folder / "rmb/eval/result/ArmoRM-Llama3-8B-v0.1_result.json.gz"
+    for options in ({}, {"suite_data": folder}):
+        found = evaluate(None, scores=file, suite="rmb", **options)
+        line = next(r for r in found.results if r.name == "rmb/pairs/helpfulness/Brainstorming/Idea Development")
+        assert (line.n, round(line.score * 849), round(line.ties * 849)) == (849, 675, 12)
+        assert not any(r.name == "rmb" for r in found.results)  # three blocks are missing, so there is no headline
+
+
+@pytest.mark.slow
+def test_through_the_command_and_again_from_its_score_file(folder, tmp_path, capsys):
+    from plaudit.cli import run
+
+    first = tmp_path / "first"
+    assert run(["evaluate", "length", "--suite", "rmb", "--suite-data", str(folder), "--output-dir", str(first)]) == 0
+    assert "51.9" in capsys.readouterr().out
+    document = json.loads((first / "results.json").read_text())
+    top = document["results"][0]
+    assert (top["name"], top["n"], top["score"], top["length_only"]) == ("rmb", 15_732, top["score"], top["score"])
+    assert 0.50 < top["low"] < top["score"] < top["high"] < 0.534
+    assert top["score"] == pytest.approx(0.519337, abs=5e-7)
+    coverage = document["suites"]["rmb"]["coverage"]
+    assert coverage[0]["official"] == 20_917
+    assert coverage[0]["lowest"] < top["score"] < coverage[0]["highest"]
+    scores = str(first / "scores.jsonl")
+    arguments = ["evaluate", "--scores", scores, "--suite", "rmb", "--suite-data", str(folder / "rmb"), "--json"]
+    assert run(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == document["results"]
+
+
+def small(tmp_path, rows, path="Pairwise_set/Harmlessness/S1.json"):
+    file = tmp_path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(rows))
+    return tmp_path
+
+
+ROW = {
+    "pair_uid": "1", "category_path": "Pairwise_set/Harmlessness/S1",
+    "conversation_input": [{"role": "user", "content": "hi"}],
+    "chosen": {"llm_name": "a", "answer": "no"}, "reject": {"llm_name": "b", "answer": "yes"},
+}  # fmt: skip
+
+
+def test_contract_on_a_few_rows_of_every_block(tmp_path):
+    for kind in ("Pairwise_set", "BoN_set"):
+        for path in (f"{kind}/Harmlessness/S1", f"{kind}/Helpfulness/Code/Debugging"):
+            rows = []
+            for i in range(60):
+                answers = [{"llm_name": "m", "answer": f"{path} {i} answer {j}"} for j in range(4)]
+                row = ROW | {"category_path": path, "pair_uid": f"{path}-{i}", "bon_uid": f"{path}-{i}"}
+                row |= {"chosen": answers[0], "reject": answers[1], "bon_best": answers[0], "loser_list": answers[1:]}
+                row["conversation_input"] = [{"role": "user", "content": f"{path} {i // 2}"}]
+                rows.append(row)
+            small(tmp_path, rows, f"{path}.json")
+    _contract.check(rmb, tmp_path)
+
+
+def test_uncompressed_files_and_one_block(tmp_path):
+    folder = small(tmp_path, [ROW])
+    graded = _grade.by_scorer("rmb", __import__("plaudit").load("length"), folder)
+    assert {r.name: r.score for r in graded.results} == {
+        "rmb/pairs/harmlessness": 0, "rmb/pairs/harmlessness/S1": 0, "rmb/pairs/harmlessness/macro": 0,
+    }  # fmt: skip
+    assert graded.results[0].interval == "wilson"
+
+
+def test_errors_say_where(tmp_path):
+    with pytest.raises(PlauditError, match="RMB is not here"):
+        rmb.load(tmp_path)
+    with pytest.raises(DataError, match=r"S1\.json:1: not an RMB row: KeyError\('chosen'\)"):
+        rmb.load(small(tmp_path, [{k: v for k, v in ROW.items() if k != "chosen"}]))
+    bad = tmp_path / "bad.json"
+    bad.write_text('[{"score": 3}]')
+    with pytest.raises(DataError, match=r"bad\.json:1: neither a score row nor a result row of RMB"):
+        evaluate(None, scores=bad, suite="rmb")
+    good = tmp_path / "good.jsonl"
+    good.write_text('{"id": "pair-1", "scores": [1, 2]}')
+    with pytest.raises(OptionError, match="suite-data must say"):
+        evaluate(None, scores=good, suite="rmb")
+
+
+def test_a_row_without_a_stored_score_is_an_error_unless_said_otherwise(tmp_path):
+    folder = small(tmp_path, [ROW, ROW | {"pair_uid": "2"}])
+    file = tmp_path / "s.jsonl"
+    file.write_text('{"id": "pair-1", "scores": [2, 1]}\n')
+    with pytest.raises(DataError, match=r"S1\.json:2 \(id pair-2\): the score file holds no score"):
+        evaluate(None, scores=file, suite="rmb", suite_data=folder)
+    assert evaluate(None, scores=file, suite="rmb", suite_data=folder, missing="loss").results[0].score == 0.5
