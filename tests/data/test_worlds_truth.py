@@ -117,7 +117,7 @@ def test_the_bytes_of_the_vector_world_never_change():
 
 @pytest.mark.parametrize(
     ("name", "digest"),
-    [("text-v1", "0ee5e57a7953f367"), ("text-v1-annotators", "1f5dd37ec931409a"), ("text-v1-bt", "248ddfb9a74b0a2e")],
+    [("text-v1", "6a2e55d5494afd41"), ("text-v1-annotators", "2468e44341aab7cc"), ("text-v1-bt", "10fcf5e6a9356b4b")],
 )
 def test_the_bytes_of_the_text_world_never_change(name, digest):
     world = make(name, n=200, seed=0)

@@ -86,7 +86,8 @@ def _features(n: int, seed: int, weights: NDArray[np.float64], shifted: bool) ->
 def _uniform(seed: int, purpose: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Numbers in (0, 1) from the raw stream, which numpy keeps for ever; its distributions may change."""
     raw = np.random.PCG64(seed_for(seed, purpose)).random_raw(int(np.prod(shape)))
-    return ((np.asarray(raw, dtype=np.uint64) >> np.uint64(11)) + 0.5).reshape(shape) * 2.0**-53
+    top = np.asarray(raw, dtype=np.uint64) >> np.uint64(11)
+    return np.asarray((top + 0.5) * 2.0**-53, dtype=np.float64).reshape(shape)
 
 
 def _normal(seed: int, purpose: str, shape: tuple[int, ...]) -> NDArray[np.float64]:

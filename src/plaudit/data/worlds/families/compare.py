@@ -38,7 +38,7 @@ PAIRS = (
     ("wool", "cotton", "it must be washed with care", "it stays wet for a long time", (
         ("a cold and damp hike", 0, "it keeps you warm even when wet"),
         ("towels", 1, "it soaks up water well"),
-        ("a shirt that is boiled weekly", 1, "it stands hot washing"),
+        ("a shirt that is washed hot every week", 1, "it stands hot washing"),
         ("socks for winter boots", 0, "it holds warm air around the foot"))),
     ("an open fire", "central heating", "it makes ash and smoke", "it is not much to look at", (
         ("keeping six rooms equally warm", 1, "the warmth reaches each room by itself"),

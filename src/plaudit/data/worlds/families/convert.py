@@ -41,6 +41,6 @@ def make(draw: Draw) -> Task:
         "of birth as year-month-day in digits.",
         f"\"{entry}\"\n\nWrite this as a sentence with name, job and town, then the birthday in the form 2001-09-30.",
         f"Please rewrite this line about {he} in plain English (name, job, town) and add the date of birth as "
-        f"YYYY-MM-DD: {entry}",
+        f"YYYY-MM-DD: \"{entry}\".",
     ))  # fmt: skip
     return Task(prompt, entry, (sentence, date), EXTRAS, ("prose", "bullets", "brief"))

@@ -49,7 +49,7 @@ EXTRAS = (
 def make(draw: Draw) -> Task:
     to, about, reason, request = row = draw.pick(CASES)
     other = draw.pick([c for c in CASES if c is not row])
-    day, off = draw.some(DAYS, 2)
+    day, off = draw.some(DAYS[:5], 2)
     last, me = draw.pick(SURNAMES), draw.pick(NAMES)
     who = f"{draw.pick(('Mr', 'Ms'))} {last}"
     i, j = draw.some(range(len(OFFERS)), 2)

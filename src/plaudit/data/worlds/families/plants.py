@@ -36,8 +36,8 @@ SIGNS = (
      "cut off a healthy top and root it in fresh soil",
      "use a pot with a drainage hole"),
 )  # fmt: skip
-PLACE = ("on my kitchen window sill", "in the hall", "in a north-facing room", "at work", "in the bathroom",
-         "next to the balcony door", "in my bedroom", "by the stairs")  # fmt: skip
+PLACE = ("on the kitchen window sill", "in the hall", "in a north-facing room", "at work", "in the bathroom",
+         "next to the balcony door", "in the bedroom", "by the stairs")  # fmt: skip
 GIVEN = ("a gift from my aunt", "three years old", "the only plant I own", "from a supermarket", "older than my son",
          "something I inherited with the flat", "one of a pair", "a present from a colleague", "my pride")  # fmt: skip
 EXTRAS = (
@@ -71,6 +71,6 @@ def make(draw: Draw) -> Task:
     start = draw.pick((
         f"My {plant} {draw.pick(PLACE)} {sign}. It is {draw.pick(GIVEN)}.",
         f"I keep {a(plant)} {draw.pick(PLACE)}, and now it {sign}. It is {draw.pick(GIVEN)}.",
-        f"The {plant} {draw.pick(PLACE)} {sign}, and it is {draw.pick(GIVEN)}.",
+        f"It is {draw.pick(GIVEN)}: the {plant} {draw.pick(PLACE)}. Now it {sign}.",
     ))  # fmt: skip
     return Task(f"{start} {question}", sign, tuple(p for _, p in asked), EXTRAS)

@@ -3,8 +3,8 @@
 from plaudit.data.worlds._draw import Draw
 from plaudit.data.worlds._task import DAYS, NAMES, Part, Task, count
 
-EVENTS = ("workshop", "rehearsal", "guided tour", "film", "board meeting", "swimming lesson", "exam", "choir practice",
-          "parents' evening", "cookery class", "match", "reading")  # fmt: skip
+EVENTS = ("workshop", "rehearsal", "guided tour", "film club", "board meeting", "swimming lesson", "exam",
+          "choir practice", "parents' evening", "cookery class", "match", "reading")  # fmt: skip
 JOBS = ("the delivery", "the inspection", "the repair", "my appointment", "the interview", "the surveyor's visit",
         "the installation", "my test results", "the new windows", "the removal van")  # fmt: skip
 EXTRAS = (

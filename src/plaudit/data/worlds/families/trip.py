@@ -59,6 +59,6 @@ def make(draw: Draw) -> Task:
     start = draw.pick((
         f"I have {draw.pick(TIME)} in {city} in {draw.pick(MONTHS)} {draw.pick(WITH)}.",
         f"In {draw.pick(MONTHS)} I will be in {city} {draw.pick(WITH)}, for {draw.pick(TIME)}.",
-        f"A question about {city}: I am there {draw.pick(WITH)} in {draw.pick(MONTHS)} and have {draw.pick(TIME)}.",
+        f"About {city}: I will be there {draw.pick(WITH)} in {draw.pick(MONTHS)} and have {draw.pick(TIME)}.",
     ))  # fmt: skip
     return Task(f"{start} {question}", city, tuple(p for _, p in asked), EXTRAS)
