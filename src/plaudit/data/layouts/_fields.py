@@ -77,9 +77,13 @@ def number(row: Row, key: str, where: str) -> float:
             raise wrong(row, key, where, "a number") from None
     if type(value) not in (int, float):
         raise wrong(row, key, where, "a number")
+    try:
+        value = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        raise DataError(where, f"{key} is too large a number") from None
     if not isfinite(value):
         raise DataError(where, f"{key} is not finite")
-    return float(value)
+    return value
 
 
 def whole(row: Row, key: str, where: str) -> int:

@@ -23,7 +23,7 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
     sides = tuple((message("assistant", text(row, name, where)),) for name in _NAMES)
     scorers = [key[:-2] for key in row if key.endswith("_1") and key != "response_1" and f"{key[:-2]}_2" in row]
     ratings = tuple({name: number(row, f"{name}_{i}", where) for name in scorers} for i in (1, 2))
-    first, second = ratings[0]["gold"], ratings[1]["gold"]
+    first, second = (number(row, f"gold_{i}", where) for i in (1, 2))
     more = {"ratings": ratings, "strength": abs(first - second), "annotator": "gold"}
     return (judged(row, where, prompt, sides, in_order(first, second), names=_NAMES, **more),)
 

@@ -22,7 +22,8 @@ def recognises(row: Row) -> bool:
 
 def parse(row: Row, *, where: str) -> Iterable[Preference]:
     question = filled(row, "question", where)
-    context = "\n\n".join(_passage(found, where) for found in row.get("passages") or ())
+    passages = items(row, "passages", where) if row.get("passages") else ()
+    context = "\n\n".join(_passage(found, where) for found in passages)
     prompt = (message("user", f"{context}\n\n{question}" if context else question),)
     answers = {i: (message("assistant", text(row, f"prediction {i}", where)),) for i in (1, 2, 3, 4)}
     votes = items(row, "preference", where)

@@ -1,0 +1,156 @@
+"""A million mutated lines of real files through the reader: nothing escapes, nothing is lost, memory stays flat.
+
+    PLAUDIT_DATA=... python benchmarks/read_fuzz.py [LINES]
+
+Every row of every file that the reader knows becomes a line; lines are mutated (bytes flipped, cut, joined with other
+lines, keys doubled, types swapped, nested, spliced with control characters and broken UTF-8) and read in chunks, each
+after three clean lines of its file. Asserted for each chunk: no exception; one Row per line that is not blank, in
+order, with the line's bytes; a Row has records or a reason. Writes read_fuzz.json beside this file.
+"""
+
+import json
+import os
+import platform
+import random
+import re
+import resource
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from plaudit.data.limits import LIMITS
+from plaudit.data.opening import is_data_name
+from plaudit.data.read import read
+from plaudit.data.sources import items
+from plaudit.data.tables import as_json
+from plaudit.errors import DataError
+
+CHUNK = 5_000
+AWAY = ("stats.json", "suites", "gsm8k", "images", "dsp_personas", "stackexchange", "label_flip_overlay.jsonl.gz")
+SCRAPS = [
+    b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\\ud83d", b"NaN", b"-Infinity", b"1e999", b"\r", b"\t", b'"', b"\\", b"{",
+    b"[", b"}", b"]", b",", b":", b"null", b"true", b"\xe2\x80\xae", b"\\u0000", b"//", b"'",
+]  # fmt: skip
+
+
+def flip(line: bytes, rng: random.Random, _: list[bytes]) -> bytes:
+    at = rng.randrange(len(line))
+    return line[:at] + bytes([line[at] ^ (1 << rng.randrange(8))]) + line[at + 1 :]
+
+
+def cut(line: bytes, rng: random.Random, _: list[bytes]) -> bytes:
+    a, b = sorted(rng.randrange(len(line) + 1) for _ in range(2))
+    return rng.choice([line[:a], line[a:], line[:a] + line[b:]])
+
+
+def splice(line: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    other = rng.choice(others)
+    return line[: rng.randrange(len(line) + 1)] + other[rng.randrange(len(other)) :]
+
+
+def scrap(line: bytes, rng: random.Random, _: list[bytes]) -> bytes:
+    at = rng.randrange(len(line) + 1)
+    return line[:at] + rng.choice(SCRAPS) * rng.choice([1, 1, 2, 80]) + line[at:]
+
+
+def double_key(line: bytes, rng: random.Random, _: list[bytes]) -> bytes:
+    key = json.dumps(rng.choice(list(json.loads(line)) or ["x"])).encode()
+    return line[:-1] + b", " + key + b": " + rng.choice([b"1", b'"x"', b"null"]) + b"}"
+
+
+def swap_type(line: bytes, rng: random.Random, _: list[bytes]) -> bytes:
+    row = json.loads(line)
+    for key in rng.sample(list(row), min(len(row), rng.choice([1, 1, 2]))):
+        row[key] = rng.choice(
+            [None, True, 12, -1.5, "", " ", [], {}, 10**400, [row[key]], {"a": row[key]}, [[1], "x"], "x" * 50]
+        )
+    return json.dumps(row, ensure_ascii=rng.random() < 0.5).encode()
+
+
+def drop_or_copy(line: bytes, rng: random.Random, _: list[bytes]) -> bytes:
+    row = json.loads(line)
+    if len(row) > 1:
+        a, b = rng.sample(list(row), 2)
+        row[a] = row[b]
+        if rng.random() < 0.5:
+            del row[b]
+    return json.dumps(row).encode()
+
+
+def nest(line: bytes, rng: random.Random, _: list[bytes]) -> bytes:
+    deep = rng.choice([3, 70, 900, 3000])
+    return line[:-1] + b', "deep": ' + b"[" * deep + b"]" * deep + b"}"
+
+
+MUTATIONS = [flip, cut, splice, scrap, double_key, swap_type, drop_or_copy, nest]
+
+
+def sources(folder: Path) -> dict[str, list[bytes]]:
+    """Lines of compact JSON by file, at most 400 a file, of every file whose layout is known."""
+    found = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and is_data_name(p.name)):
+        name = path.relative_to(folder).as_posix()
+        if any(part in name for part in AWAY):
+            continue
+        rows = [row for _, (_, _, row, _) in zip(range(400), items(str(path), LIMITS)) if row]
+        try:
+            next(iter(read(path)))
+        except DataError:
+            continue
+        found[name] = [as_json(row) for row in rows]
+    return found
+
+
+def mutate(lines: list[bytes], rng: random.Random, kinds: Counter) -> list[bytes]:
+    out = lines[:3]
+    for _ in range(CHUNK):
+        kind = rng.choice(MUTATIONS)
+        kinds[kind.__name__] += 1
+        out.append(kind(rng.choice(lines), rng, lines))
+    return out
+
+
+def read_chunk(path: Path, lines: list[bytes], reasons: Counter) -> tuple[int, int]:
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    expected = [line for line in path.read_bytes().split(b"\n") if line and not line.isspace()]
+    kept = rejected = 0
+    for line, row in zip(expected, read(path), strict=True):
+        assert row.raw == line, row.where
+        assert row.kept or row.reason, row.where
+        kept += row.kept
+        rejected += not row.kept
+        if row.reason:
+            reasons[re.sub(r"\d[\d,]*|'[^']*'", "_", row.reason)] += 1
+    assert kept + rejected == len(expected)
+    return kept, rejected
+
+
+def main(total: int) -> None:
+    files = sources(Path(os.environ["PLAUDIT_DATA"]))
+    names, rng = sorted(files), random.Random(20240101)
+    kinds: Counter = Counter()
+    reasons: Counter = Counter()
+    kept = rejected = mutated = chunks = 0
+    rss = []
+    with tempfile.TemporaryDirectory() as folder:
+        while mutated < total:
+            lines = mutate(files[names[chunks % len(names)]], rng, kinds)
+            good, bad = read_chunk(Path(folder) / "mutated.jsonl", lines, reasons)
+            kept, rejected, mutated, chunks = kept + good, rejected + bad, mutated + CHUNK, chunks + 1
+            rss.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    settled = rss[min(len(names), len(rss) - 1)]  # every file has been seen once
+    result = {
+        "what": "mutated lines of real files through plaudit.data.read: one Row each, no exception, memory flat",
+        "n": mutated, "files": len(names), "rows": kept + rejected, "kept": kept, "rejected": rejected,
+        "exceptions": 0, "lost": 0, "rss_mb_after_every_file_once": settled, "rss_mb_at_the_end": rss[-1],
+        "mutations": dict(kinds), "reasons": dict(reasons.most_common(40)), "kinds_of_reason": len(reasons),
+        "python": platform.python_version(), "cpus": os.cpu_count(),
+    }  # fmt: skip
+    assert rss[-1] <= settled * 1.2 + 10, rss[:: max(1, len(rss) // 20)]
+    Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
