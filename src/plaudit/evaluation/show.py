@@ -8,23 +8,34 @@ from plaudit.metrics.outcomes import Result
 from plaudit.report.terminal import note, table
 
 DEEPEST = 3  # parts of a suite's section shown: rmb/pairs/helpfulness; the rest is in the JSON
+WIDEST = 28  # characters of a file's name
 COLUMNS = ["n", "prompts", "score %", "95 % interval", "ties %", "random %", "length-only %", "ahead of length"]
+FEWER = [0, 1, 2, 3, 4, 6]  # of these columns in the breakdown, where random is always 50
 
 
 def show_evaluation(found: Evaluation) -> None:
     """Tables of an evaluation, and on stderr what a reader must know about them."""
     marked = "*" if found.seen and found.seen["rows"] else ""
     shown = [r for r in found.results if r.name.count("/") < DEEPEST or r.name.split("/")[0] not in found.suites]
-    rows = [[r.name + marked, r.kind, *_cells(r)] for r in shown]
+    rows = [[_short(r.name) + marked, r.kind, *_cells(r)] for r in shown]
     table(f"{found.scorer}: what it is worth", ["on", "kind", *COLUMNS], rows)
     if found.breakdown:
         lines = [[line["by"], line["value"], *_line(line)] for line in found.breakdown]
-        table("The same comparisons, broken down", ["by", "where", *COLUMNS], lines)
+        table("The same comparisons, broken down", ["by", "where", *(COLUMNS[i] for i in FEWER)], lines)
     for name, detail in found.suites.items():
         _show_suite(name, detail, len(found.results) - len(shown))
     if found.counts.get("rows") and not found.suites:
         show_counts("Rows", {k: v for k, v in found.counts.items() if v}, found.rejects)
     _notes(found, marked)
+
+
+def _short(name: str) -> str:
+    """A path by its last parts, so that the numbers beside it have room."""
+    parts = name.split("/")
+    while len(parts) > 1 and len("/".join(parts)) > WIDEST:
+        parts = parts[1:]
+    short = "/".join(parts)
+    return short if short == name else f"…/{short}"
 
 
 def _cells(r: Result) -> list[Any]:
@@ -39,12 +50,13 @@ def _cells(r: Result) -> list[Any]:
         gap, low, high = r.ahead
         ahead = f"{gap * 100:+5.1f} ({low * 100:+.1f} to {high * 100:+.1f})"
     interval = f"{number(r.low)} to {number(r.high)}" + (" (Wilson)" if r.interval == "wilson" else "")
-    ties = f"{r.ties * 100:.1f}".rjust(5)
+    ties = f"{r.ties * 100:.1f}".rjust(5) if wins else "-"
     return [r.n, r.groups, number(r.score), interval, ties, number(r.random), number(r.length_only), ahead]
 
 
 def _line(line: Mapping[str, Any]) -> list[Any]:
-    return _cells(Result(**{k: v for k, v in line.items() if k not in ("by", "value")}))
+    cells = _cells(Result(**{k: v for k, v in line.items() if k not in ("by", "value")}))
+    return [cells[i] for i in FEWER]
 
 
 def _show_suite(name: str, detail: Mapping[str, Any], hidden: int) -> None:

@@ -23,6 +23,7 @@ def spearman(scores: ArrayLike, ratings: ArrayLike) -> float:
 def spearman_interval(
     scores: ArrayLike, ratings: ArrayLike, clusters: ArrayLike, *, draws: int = 300, seed: int = 0
 ) -> Interval:
-    """95 % bootstrap interval of `spearman`, whole clusters drawn."""
+    """95 % bootstrap interval of `spearman`, whole clusters drawn; above 20,000 rows fewer draws, never below 60."""
     first, second = np.asarray(scores), np.asarray(ratings)
+    draws = min(draws, max(60, 6_000_000 // max(len(first), 1)))
     return statistic_interval(lambda rows: spearman(first[rows], second[rows]), clusters, draws=draws, seed=seed)
