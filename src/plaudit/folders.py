@@ -29,6 +29,8 @@ def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the system call knows no name
     finally:
         os.close(handle)
 
@@ -40,13 +42,12 @@ def write_file(path: Path, data: bytes) -> None:
     try:
         with open(part, "wb") as f:
             f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
+        _sync(part)
         os.replace(part, path)
         _sync(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise PlauditError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise PlauditError(f"{path}: could not be written: {error.strerror or error}") from error
 
 
 def _seal(folder: Path) -> None:
@@ -57,8 +58,7 @@ def _seal(folder: Path) -> None:
         digests[path.relative_to(folder).as_posix()] = {"digest": file_digest(path), "bytes": path.stat().st_size}
     with open(folder / SEAL, "w", encoding="utf-8") as f:
         json.dump({"files": digests}, f, indent=1, sort_keys=True)
-        f.flush()
-        os.fsync(f.fileno())
+    _sync(folder / SEAL)
     for inner in [p for p in folder.rglob("*") if p.is_dir()]:
         _sync(inner)
     _sync(folder)
@@ -84,6 +84,7 @@ def publish(target: Path, *, replace: bool = False) -> Iterator[Path]:
         yield part
         _seal(part)
         if target.exists():
+            shutil.rmtree(aside, ignore_errors=True)  # left by a crash after an earlier rename
             os.rename(target, aside)
         os.rename(part, target)
         _sync(target.parent)
