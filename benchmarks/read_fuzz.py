@@ -5,7 +5,8 @@
 Every row of every file that the reader knows becomes a line; lines are mutated (bytes flipped, cut, joined with other
 lines, keys doubled, types swapped, nested, spliced with control characters and broken UTF-8) and read in chunks, each
 after three clean lines of its file. Asserted for each chunk: no exception; one Row per line that is not blank, in
-order, with the line's bytes; a Row has records or a reason. Writes read_fuzz.json beside this file.
+order, with the line's bytes; a Row has records or a reason. Every tenth chunk is read as a JSON array
+too. Writes read_fuzz.json beside this file.
 """
 
 import json
@@ -126,23 +127,35 @@ def read_chunk(path: Path, lines: list[bytes], reasons: Counter) -> tuple[int, i
     return kept, rejected
 
 
+def read_array(path: Path, lines: list[bytes]) -> int:
+    """The same lines as elements of one array: how many rows; the clean ones at its start must live."""
+    path.write_bytes(b"[" + b",\n".join(lines) + b"]")
+    rows = list(read(path))
+    assert all(row.kept or row.reason for row in rows)
+    assert [row.kept for row in rows[:3]] == [True] * 3
+    return len(rows)
+
+
 def main(total: int) -> None:
     files = sources(Path(os.environ["PLAUDIT_DATA"]))
     names, rng = sorted(files), random.Random(20240101)
     kinds: Counter = Counter()
     reasons: Counter = Counter()
-    kept = rejected = mutated = chunks = 0
+    kept = rejected = mutated = chunks = elements = 0
     rss = []
     with tempfile.TemporaryDirectory() as folder:
         while mutated < total:
             lines = mutate(files[names[chunks % len(names)]], rng, kinds)
             good, bad = read_chunk(Path(folder) / "mutated.jsonl", lines, reasons)
+            if chunks % 10 == 0:
+                elements += read_array(Path(folder) / "mutated.json", lines)
             kept, rejected, mutated, chunks = kept + good, rejected + bad, mutated + CHUNK, chunks + 1
             rss.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     settled = rss[min(len(names), len(rss) - 1)]  # every file has been seen once
     result = {
         "what": "mutated lines of real files through plaudit.data.read: one Row each, no exception, memory flat",
         "n": mutated, "files": len(names), "rows": kept + rejected, "kept": kept, "rejected": rejected,
+        "rows_of_the_same_lines_in_arrays": elements,
         "exceptions": 0, "lost": 0, "rss_mb_after_every_file_once": settled, "rss_mb_at_the_end": rss[-1],
         "mutations": dict(kinds), "reasons": dict(reasons.most_common(40)), "kinds_of_reason": len(reasons),
         "python": platform.python_version(), "cpus": os.cpu_count(),
