@@ -177,6 +177,9 @@ def ranked(scores: Sequence[float]) -> tuple[int, ...]:
 def exchange(row: Row, *pairs: tuple[str, str]) -> Row:
     """Swap the values of pairs of keys in place; a key that is missing is missing on the other side afterwards."""
     for a, b in pairs:
+        if a in row and b in row:
+            row[a], row[b] = row[b], row[a]  # in place: the order of the keys stays
+            continue
         first, second = row.pop(a, _ABSENT), row.pop(b, _ABSENT)
         if second is not _ABSENT:
             row[a] = second
