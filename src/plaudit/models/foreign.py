@@ -1,0 +1,83 @@
+"""What other tools leave beside a model: LLaMA-Factory's value head, and LoRA adapters in a folder of their own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plaudit.errors import PlauditError
+
+WEIGHT, BIAS = "v_head.summary.weight", "v_head.summary.bias"
+
+
+def value_head(folder: Path, *, allow_pickles: bool = False) -> dict[str, Tensor] | None:
+    """Weight [1, H] and bias [1] of LLaMA-Factory's `value_head.safetensors` or `.bin`; None where there is none.
+
+    Raises:
+        PlauditError: the file is damaged, or a pickle that nobody has allowed.
+    """
+    safe, pickled = folder / "value_head.safetensors", folder / "value_head.bin"
+    path = safe if safe.is_file() else pickled
+    if not path.is_file():
+        return None
+    if path == pickled and not allow_pickles:
+        raise PlauditError(f"{path}: a pickle, and pickles can run code", advice="load it with allow_pickles=True")
+    try:
+        if path == safe:
+            from safetensors.torch import load_file
+
+            found = load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+        return {"weight": found[WEIGHT].reshape(1, -1), "bias": found.get(BIAS, torch.zeros(1)).reshape(1)}
+    except Exception as error:
+        raise PlauditError(f"{path}: not a value head ({type(error).__name__}: {error})") from error
+
+
+def put_in(head: dict[str, Tensor], layer: nn.Linear) -> list[str]:
+    """Copy a foreign head into the model's last layer. Returns what was done.
+
+    Decoders' heads have no bias; one number added to every score changes no preference, so it is told, not kept.
+    """
+    if head["weight"].shape != layer.weight.shape:
+        raise PlauditError(
+            f"the value head is for width {head['weight'].shape[1]}, the model's width is {layer.weight.shape[1]}"
+        )
+    bias = float(head["bias"])
+    with torch.no_grad():
+        layer.weight.copy_(head["weight"])
+        if layer.bias is not None:
+            layer.bias.copy_(head["bias"])
+            bias = 0.0
+    told = f"; its scores were higher there by a constant {bias:.6g}" if bias else ""
+    return [f"its head was read from another tool's value head{told}"]
+
+
+def adapter_base(source: str) -> tuple[str, Path | None]:
+    """(base model, adapter folder) when `source` is a folder of LoRA adapters, else (source, None)."""
+    path = Path(source) / "adapter_config.json"
+    if not path.is_file() or (Path(source) / "config.json").is_file():
+        return source, None
+    try:
+        base = json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PlauditError(f"{path}: names no base model") from error
+    return str(base), Path(source)
+
+
+def merge_adapter(model: Any, adapter: Path) -> tuple[Any, bool, list[str]]:
+    """The base with its adapters merged, whether they brought a head, and what is to be said."""
+    from peft import PeftModel
+    from safetensors import safe_open
+
+    weights = adapter / "adapter_model.safetensors"
+    if not weights.is_file():
+        raise PlauditError(f"{adapter}: adapter_model.safetensors is missing")
+    with safe_open(weights, "pt") as f:
+        names = list(f.keys())
+    has_head = any(".score." in f".{n}" or ".classifier." in f".{n}" for n in names)
+    merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    lost = "the adapters were saved without their head (task_type was not SEQ_CLS); a random one is used"
+    return merged, has_head, [] if has_head else [lost]
