@@ -1,0 +1,98 @@
+"""`plaudit convert` through the command line: counts, lost fields, files, exit status."""
+
+import json
+
+import pytest
+
+from plaudit.cli import run
+
+ROWS = [
+    {"prompt": "2+2?", "chosen": "4", "rejected": "5", "margin": 0.5, "annotator": "w"},
+    {"prompt": "2+2?", "chosen": "4", "rejected": "4"},
+    {"prompt": "3+3?", "chosen": "6", "rejected": "7"},
+]
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    file = tmp_path / "pairs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return file
+
+
+def convert(capsys, *args):
+    status = run(["convert", *map(str, args)])
+    out = capsys.readouterr()
+    return status, out.out, out.err
+
+
+def test_counts_add_up_and_lost_fields_are_named(pairs, tmp_path, capsys):
+    target = tmp_path / "out.jsonl"
+    status, out, _ = convert(capsys, pairs, "--to", "openrlhf", "--output", target, "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert (found["rows"], found["kept"], found["rejected"], found["written"], found["skipped"]) == (3, 2, 1, 2, 0)
+    assert found["rejected_reasons"] == {"chosen and rejected are identical": 1}
+    assert found["lost"] == {"annotator": 1}
+    assert found["files"] == [str(target)]
+    assert [sorted(json.loads(line)) for line in target.read_text().splitlines()] == [
+        ["chosen", "margin", "rejected"], ["chosen", "rejected"]]  # fmt: skip
+
+
+def test_the_screen_says_what_was_lost_and_how_to_use_the_file(pairs, tmp_path, capsys):
+    target = tmp_path / "out.json"
+    status, out, err = convert(capsys, pairs, "--to", "LLaMA-Factory", "--output", target)
+    assert status == 0
+    assert "chosen and rejected are identical" in out
+    assert "llama_factory cannot hold: margin (1 rows), annotator (1 rows)" in err
+    assert "dataset_info.json" in err
+
+
+def test_rejects_and_columns(pairs, tmp_path, capsys):
+    odd = tmp_path / "odd.jsonl"
+    odd.write_text('{"q": "2+2?", "good": "4", "bad": "5"}\n{"q": "2+2?"}\n')
+    target, rejects = tmp_path / "out.parquet", tmp_path / "rejects.jsonl"
+    names = ("--columns", "prompt=q,chosen=good,rejected=bad")
+    status, out, _ = convert(
+        capsys, odd, *names, "--to", "canonical", "--output", target, "--rejects", rejects, "--json"
+    )
+    assert status == 0
+    assert json.loads(out)["written"] == 1
+    assert rejects.read_text() == '{"q": "2+2?"}\n'
+
+
+def test_there_and_back_is_the_same_file(pairs, tmp_path, capsys):
+    for source, target in ((pairs, "a.parquet"), (tmp_path / "a.parquet", "b.jsonl"), (tmp_path / "b.jsonl", "c.parquet"), (tmp_path / "c.parquet", "d.jsonl")):  # noqa: E501  # fmt: skip
+        assert convert(capsys, source, "--to", "canonical", "--output", tmp_path / target)[0] == 0
+
+    def rows(name):
+        return [{**json.loads(line), "source": ""} for line in (tmp_path / name).read_text().splitlines()]
+
+    assert rows("b.jsonl") == rows("d.jsonl")
+
+
+def test_wrong_names_and_taken_files_are_one_line(pairs, tmp_path, capsys):
+    target = tmp_path / "out.jsonl"
+    status, _, err = convert(capsys, pairs, "--to", "open-rlfh", "--output", target)
+    assert (status, target.exists()) == (2, False)
+    assert "did you mean" in err
+    target.write_text("mine")
+    status, _, err = convert(capsys, pairs, "--to", "trl", "--output", target)
+    assert (status, target.read_text()) == (2, "mine")
+    assert "exists already" in err
+
+
+def test_nothing_written_is_status_2(tmp_path, capsys):
+    ratings = tmp_path / "ratings.jsonl"
+    ratings.write_text('{"prompt": "2+2?", "completion": "4", "label": true}\n')
+    status, out, _ = convert(capsys, ratings, "--to", "trl", "--output", tmp_path / "out.jsonl", "--json")
+    assert status == 2
+    assert json.loads(out)["skipped_reasons"] == {"one response": 1}
+
+
+def test_every_vote_of_a_real_file_is_written(data, tmp_path, capsys):
+    file, target = data / "pandalm" / "testset-v1.json.gz", tmp_path / "out.parquet"
+    status, out, _ = convert(capsys, file, "--to", "canonical", "--output", target, "--json")
+    found = json.loads(out)
+    assert (status, found["rows"], found["kept"], found["records"]) == (0, 748, 696, 2088)
+    assert (found["written"], found["lost"]) == (2088, {})
