@@ -154,7 +154,7 @@ def _on_files(handle: Handle | None, inputs: list, asked: EvaluateOptions, out: 
         source = Cached(handle, asked.cache)
     trained = Trained.of(handle)
     with progress("scoring", None) as bar:
-        stream = _passed(scored(source, preferences), bar, trained, out)
+        stream = _passed(scored(source, preferences, leave=intake.leave), bar, trained, out)
         gathered = gather(stream, _length_of, lambda p: group_digest(p, asked.group_by))
     if not gathered.files:
         intake.refuse_nothing()

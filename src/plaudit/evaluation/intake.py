@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from plaudit.errors import PlauditError
 from plaudit.records import Preference
+from plaudit.rewards.stream import place
 
 if TYPE_CHECKING:
     from plaudit.data.read import Row
@@ -24,6 +25,7 @@ class Intake:
     responses: int = 0
     steps: int = 0
     characters: int = 0
+    not_scored: int = 0
     rejects: list[dict[str, str]] = field(default_factory=list)
 
     def preferences_of(self, rows: "Iterable[Row]") -> Iterator[Preference]:
@@ -44,12 +46,18 @@ class Intake:
                     self.steps += 1
 
     def counts(self) -> dict[str, int]:
-        names = ("rows", "kept", "rejected", "preferences", "responses", "steps")
+        names = ("rows", "kept", "rejected", "preferences", "responses", "steps", "not_scored")
         return {name: getattr(self, name) for name in names}
 
+    def leave(self, preference: Preference, reason: str) -> None:
+        """A preference that was read but that the scorer cannot take."""
+        self.not_scored += 1
+        if len(self.rejects) < SHOWN:
+            self.rejects.append({"where": place(preference), "reason": reason})
+
     def refuse_nothing(self) -> None:
-        """An error when no preference was found at all."""
-        if self.preferences:
+        """An error when no preference was found at all, or none that the scorer can take."""
+        if self.preferences > self.not_scored:
             return
         if self.rejects:
             raise PlauditError(f"{self.rejects[0]['where']}: {self.rejects[0]['reason']}", advice="no row can be used")

@@ -18,13 +18,13 @@ from plaudit.data.opening import files_of
 from plaudit.data.read import Row, read
 from plaudit.data.rejects import keep_rejects
 from plaudit.errors import Interrupted, PlauditError
-from plaudit.evaluation.intake import Intake
+from plaudit.evaluation.intake import SHOWN, Intake
 from plaudit.evaluation.scores import line
 from plaudit.folders import file_digest, write_file
 from plaudit.records import Preference
 from plaudit.report.terminal import progress
 from plaudit.rewards.load import Handle
-from plaudit.rewards.stream import CHUNK, checked, chunks
+from plaudit.rewards.stream import CHUNK, chunks, place, scored_chunk
 
 EVERY = 2.0  # seconds between two positions: a sync costs milliseconds, a lost chunk may cost minutes
 
@@ -71,12 +71,12 @@ def score(
     try:
         with progress("scoring", None) as bar, _kept_aside(rejects, rows, resume) as passing:
             preferences = _watched(found.preferences_of(passing), bar)
-            _write(scorer, islice(preferences, start["preferences"], None), target, run, start, with_text, chunk)
+            _write(scorer, islice(preferences, start["preferences"], None), target, start, found)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted; {target.part} is kept", advice="the same command with --resume goes on"
         ) from None
-    if not found.preferences:
+    if found.preferences == found.not_scored:
         _tidy(target)
         found.refuse_nothing()
     _publish(target)
@@ -122,14 +122,14 @@ def _start(target: Target, run: dict[str, Any], resume: bool) -> dict[str, Any] 
             _tidy(target)
             return None
         raise PlauditError(f"{path} exists already", advice="name another --output, or remove it first")
-    fresh = {"run": run, "preferences": 0, "bytes": 0}
+    fresh = {"run": run, "preferences": 0, "bytes": 0, "not_scored": 0, "left_out": []}
     if not part.exists() and not target.position.exists():
         return fresh
     if not resume:
         raise PlauditError(f"{part}: an unfinished run waits here", advice="go on with --resume, or remove it")
     try:
         kept = json.loads(target.position.read_bytes())
-        good = kept["bytes"] <= part.stat().st_size and isinstance(kept["preferences"], int)
+        good = kept["bytes"] <= part.stat().st_size and fresh.keys() == kept.keys()
     except (OSError, ValueError, KeyError, TypeError):
         return fresh  # killed before the first position was saved
     if kept["run"] != run:
@@ -141,38 +141,38 @@ def _start(target: Target, run: dict[str, Any], resume: bool) -> dict[str, Any] 
 
 
 def _write(
-    scorer: Handle,
-    preferences: Iterator[Preference],
-    target: Target,
-    run: dict,
-    start: dict,
-    with_text: bool,
-    chunk: int,
+    scorer: Handle, preferences: Iterator[Preference], target: Target, start: dict[str, Any], found: Intake
 ) -> None:
-    done, saved = start["preferences"], monotonic()
+    """Append the scores of the preferences that are left, saving the position every now and then."""
+    now, options, saved = dict(start), start["run"]["options"], monotonic()
+    found.not_scored, found.rejects = now["not_scored"], list(now["left_out"])
+
+    def save() -> None:
+        out.flush()
+        os.fsync(out.fileno())
+        now.update(bytes=out.tell(), not_scored=found.not_scored)
+        write_file(target.position, json.dumps(now).encode())
+
+    def leave(preference: Preference, reason: str) -> None:
+        found.leave(preference, reason)
+        if len(now["left_out"]) < SHOWN:
+            now["left_out"].append({"where": place(preference), "reason": reason})
+
     try:
         target.path.parent.mkdir(parents=True, exist_ok=True)
         with open(target.part, "r+b" if target.part.exists() else "w+b") as out:
             out.truncate(start["bytes"])
             out.seek(start["bytes"])
-            for some in chunks(preferences, chunk):
-                values = checked(some, scorer.score_all(some))
-                for preference, scores in zip(some, values, strict=True):
-                    out.write(line(preference, scores, scorer.texts(preference) if with_text else None))
-                done += len(some)
+            for some in chunks(preferences, options["chunk"]):
+                for preference, scores in scored_chunk(scorer, some, leave):
+                    out.write(line(preference, scores, scorer.texts(preference) if options["with_text"] else None))
+                now["preferences"] += len(some)
                 if monotonic() - saved >= EVERY:
-                    _save(out, target, run, done)
+                    save()
                     saved = monotonic()
-            _save(out, target, run, done)
+            save()
     except OSError as error:
         raise PlauditError(f"{error.filename or target.part}: cannot be written: {error.strerror or error}") from error
-
-
-def _save(out: Any, target: Target, run: dict, done: int) -> None:
-    out.flush()
-    os.fsync(out.fileno())
-    position = {"run": run, "preferences": done, "bytes": out.tell()}
-    write_file(target.position, json.dumps(position).encode())
 
 
 def _publish(target: Target) -> None:

@@ -72,6 +72,12 @@ def _show_suite(name: str, detail: Mapping[str, Any], hidden: int) -> None:
         table(f"{name}: what is missing, and where the score would lie if all of it were lost or won", names, rows)
     rule = {"loss": "a tie is a loss", "half": "a tie is half", "win": "a tie is a win"}[detail["ties"]]
     note(f"{name}, version {detail['version']}: {rule}; {hidden} finer sections are in --json and results.json")
+    if detail.get("not_scored"):
+        first = detail["not_scored"][0]
+        note(
+            f"{name}: {len(detail['not_scored']):,} rows the scorer cannot take; "
+            f"the first is {first['where']}: {first['reason']}"
+        )
     if detail["without_prompt"]:
         note(
             f"{name}: {detail['without_prompt']:,} rows come without their prompt and texts: intervals take each for a "

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,11 @@ class Cached:
 
     def texts(self, preference: Preference) -> list[str]:
         return self.inner.texts(preference)  # type: ignore[attr-defined]
+
+    @property
+    def loaded(self) -> Any:
+        """The model behind, None when there is none."""
+        return getattr(self.inner, "loaded", None)
 
     def close(self) -> None:
         if self._store is not None:

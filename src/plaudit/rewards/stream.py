@@ -1,6 +1,6 @@
 """Scores of a stream of preferences: in order, in constant memory, and every number checked."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -21,9 +21,16 @@ def chunks(preferences: Iterable[Preference], size: int = CHUNK) -> Iterator[lis
 
 
 def scored(
-    scorer: Scorer, preferences: Iterable[Preference], *, size: int = CHUNK
+    scorer: Scorer,
+    preferences: Iterable[Preference],
+    *,
+    size: int = CHUNK,
+    leave: Callable[[Preference, str], None] | None = None,
 ) -> Iterator[tuple[Preference, NDArray]]:
     """Each preference with its scores [N], in order.
+
+    `leave` is told of every preference that the scorer cannot take (too long for the model, refused by its template)
+    and why; without it the first of them is an error.
 
     >>> from plaudit.records import pair
     >>> from plaudit.rewards.length import scorer as length
@@ -31,7 +38,34 @@ def scored(
     [[4.0, 1.0]]
     """
     for chunk in chunks(preferences, size):
-        yield from zip(chunk, checked(chunk, scorer.score_all(chunk)))
+        yield from scored_chunk(scorer, chunk, leave)
+
+
+def scored_chunk(
+    scorer: Scorer, chunk: Sequence[Preference], leave: Callable[[Preference, str], None] | None = None
+) -> list[tuple[Preference, NDArray]]:
+    """The same for preferences that the scorer gets together."""
+    try:
+        return list(zip(chunk, checked(chunk, scorer.score_all(chunk))))
+    except DataError:
+        reasons = refusals(scorer, chunk) if leave else []
+        if leave is None or not any(reasons):
+            raise
+    for preference, reason in zip(chunk, reasons):
+        if reason:
+            leave(preference, reason)
+    taken = [p for p, reason in zip(chunk, reasons) if not reason]
+    return list(zip(taken, checked(taken, scorer.score_all(taken))))
+
+
+def refusals(scorer: Scorer, preferences: Sequence[Preference]) -> list[str]:
+    """Why a model cannot take each preference, '' where it can; empty for scorers that take anything."""
+    loaded = getattr(scorer, "loaded", None)
+    if loaded is None:
+        return []
+    from plaudit.models.tokens import encode_all
+
+    return [encoded.refused for encoded in encode_all(preferences, loaded.policy)]
 
 
 def place(preference: Preference) -> str:

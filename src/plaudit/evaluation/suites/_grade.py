@@ -17,7 +17,7 @@ from plaudit.metrics.intervals import wilson
 from plaudit.metrics.outcomes import Outcomes, Result, formula_intervals, mean
 from plaudit.records import Preference
 from plaudit.rewards import length
-from plaudit.rewards.stream import scored
+from plaudit.rewards.stream import place, scored
 from plaudit.scorer import Scorer
 
 ROOM = "plaudit.evaluation.suites"
@@ -38,12 +38,20 @@ def by_scorer(name: str, scorer: Scorer, folder: Path, *, seed: int = 0, watch: 
     module = catalog.load(ROOM, name)
     items = module.load(folder)
     graded, scores = [], []
-    for item, values in scored(scorer, (p for p in items if not is_withheld(p))):
+    refused: list[dict[str, str]] = []
+
+    def leave(item: Preference, reason: str) -> None:
+        refused.append({"where": place(item), "reason": reason})
+
+    for item, values in scored(scorer, (p for p in items if not is_withheld(p)), leave=leave):
         graded.append(item)
         scores.append(values)
         if watch:
             watch(item, values)
-    return _grade(name, module, items, graded, scores, seed)
+    if not graded:
+        raise PlauditError(f"{name}: no row could be scored", advice="; ".join(r["reason"] for r in refused[:1]))
+    found = _grade(name, module, items, graded, scores, seed)
+    return replace(found, detail=found.detail | {"not_scored": refused})
 
 
 def scorable(name: str, folder: Path) -> list[Preference]:
