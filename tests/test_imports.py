@@ -16,7 +16,7 @@ ROOT = Path(plaudit.__file__).parent
 ORDER = [
     "errors", "records", "scorer", "catalog", "folders", "seeds",
     "metrics", "losses", "signals", "report", "data", "models", "rewards", "training", "auditing", "doctor",
-    "evaluation", "policy", "design", "review", "serving", "commands", "cli",
+    "evaluation", "policy", "design", "review", "serving", "commands", "cli", "__main__",
 ]  # fmt: skip
 PURE = {"metrics", "losses", "signals"}
 NO_TORCH = {"metrics", "signals", "report", "data", "errors", "records", "scorer", "catalog", "folders", "seeds"}
@@ -39,7 +39,9 @@ def imports(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p != ROOT / "__init__.py"], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p != ROOT / "__init__.py"], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_a_file_imports_only_from_rooms_above_its_own(path):
     here = ORDER.index(room(path))
     for name in imports(path):

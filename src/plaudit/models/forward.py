@@ -6,7 +6,7 @@ the right in buckets of like length, and says so.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ BUCKET = 4096  # slots of one padded bucket
 
 
 @contextmanager
-def attention(model: nn.Module, name: str) -> Iterator[None]:
+def attention(model: Any, name: str) -> Iterator[None]:
     """Within the block the model computes attention by the implementation of that name."""
     before = model.config._attn_implementation
     if before != name:
@@ -32,30 +32,30 @@ def attention(model: nn.Module, name: str) -> Iterator[None]:
             model.set_attn_implementation(before)
 
 
-def inner(model: nn.Module) -> nn.Module:
+def inner(model: Any) -> Any:
     """The `...ForSequenceClassification` inside a peft wrapper, or the model itself."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def is_causal(model: nn.Module) -> bool:
+def is_causal(model: Any) -> bool:
     """Whether a token sees only what stands before it, so that a prompt can be shared."""
     flags = {m.is_causal for m in inner(model).modules() if isinstance(getattr(m, "is_causal", None), bool)}
     return flags != {False}
 
 
-def first_position(model: nn.Module) -> int:
+def first_position(model: Any) -> int:
     """Where the family starts to count positions: 0, or pad id + 1 in RoBERTa's line."""
     embeddings = getattr(inner(model).base_model, "embeddings", None)
     table = getattr(embeddings, "position_embeddings", None)
     return table.padding_idx + 1 if table is not None and getattr(table, "padding_idx", None) is not None else 0
 
 
-def extras(model: nn.Module, tokens: Tensor) -> dict[str, Tensor]:
+def extras(model: Any, tokens: Tensor) -> dict[str, Tensor]:
     """Inputs some families want beside ids and positions."""
     return {"token_type_ids": torch.zeros_like(tokens)} if getattr(model.config, "type_vocab_size", 0) else {}
 
 
-def blocks(model: nn.Module) -> nn.ModuleList:
+def blocks(model: Any) -> nn.ModuleList:
     """The stack of layers of the trunk: the longest list of modules in it."""
     lists = [m for m in inner(model).base_model.modules() if isinstance(m, nn.ModuleList)]
     if not lists:
@@ -67,7 +67,7 @@ class _EnoughError(Exception):
     """Raised inside the trunk when the last layer that was asked for is done."""
 
 
-def hidden_states(model: nn.Module, tree: Layout, layers: Sequence[int] = (-1,)) -> dict[int, Tensor]:
+def hidden_states(model: Any, tree: Layout, layers: Sequence[int] = (-1,)) -> dict[int, Tensor]:
     """Hidden states of the flat row, {layer: [T, H]}.
 
     Layer 0 is the embeddings, i the output of block i, -1 the trunk's own last hidden state (after its final norm).
@@ -112,7 +112,7 @@ def hidden_states(model: nn.Module, tree: Layout, layers: Sequence[int] = (-1,))
 
 
 def forward(
-    model: nn.Module, tree: Layout, *, layers: Sequence[int] = (-1,), pool: Literal["read", "mean"] = "read"
+    model: Any, tree: Layout, *, layers: Sequence[int] = (-1,), pool: Literal["read", "mean"] = "read"
 ) -> Tensor:
     """Hidden states where they are read: [L, R, H], layers in the order asked for.
 
@@ -158,13 +158,14 @@ def sequences(tree: Tree) -> list[Tensor]:
     return out
 
 
-def padded_scores(model: nn.Module, tree: Tree) -> Tensor:
+def padded_scores(model: Any, tree: Tree) -> Tensor:
     """Scores [R] by the family's own forward, sequences padded on the right in buckets of like length."""
     whole = sequences(tree)
     device = next(model.parameters()).device
     pad = inner(model).config.get_text_config().pad_token_id
     order = sorted(range(len(whole)), key=lambda i: len(whole[i]))
-    parts, bucket = [], []
+    parts: list[Tensor] = []
+    bucket: list[int] = []
     for i in order:
         if bucket and (len(bucket) + 1) * len(whole[i]) > (BUCKET if pad is not None else 0):
             parts.append(_bucket(model, [whole[j] for j in bucket], pad, device))
@@ -176,7 +177,7 @@ def padded_scores(model: nn.Module, tree: Tree) -> Tensor:
     return torch.cat(parts)[back]
 
 
-def _bucket(model: nn.Module, rows: list[Tensor], pad: int | None, device: torch.device) -> Tensor:
+def _bucket(model: Any, rows: list[Tensor], pad: int | None, device: torch.device) -> Tensor:
     ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad or 0).to(device)
     lengths = torch.tensor([len(r) for r in rows], device=device)
     mask = (torch.arange(ids.shape[1], device=device)[None] < lengths[:, None]).long()
@@ -187,9 +188,10 @@ def _bucket(model: nn.Module, rows: list[Tensor], pad: int | None, device: torch
 class Reader(nn.Module):
     """A model with the way it is to be read, as one module: what accelerate wraps and what every caller calls."""
 
-    def __init__(self, model: nn.Module, way: Way = "tree") -> None:
+    def __init__(self, model: Any, way: Way = "tree") -> None:
         super().__init__()
-        self.model, self.way = model, way
+        self.model: Any = model
+        self.way = way
         if way == "tree":
             inner(model).set_attn_implementation(NAME)
 

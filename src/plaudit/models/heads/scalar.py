@@ -5,11 +5,13 @@ that a score has the same bits whatever stands in the other rows. Decoders have 
 encoders put a pooler or a dense layer before it, and dropout where the configuration asks for it.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 
-def plain(module: nn.Module) -> nn.Module:
+def plain(module: Any) -> Any:
     """The module that computes: of a peft `modules_to_save` wrapper the trained copy."""
     saved = getattr(module, "modules_to_save", None)
     if saved is not None and getattr(module, "active_adapters", None):
@@ -17,7 +19,7 @@ def plain(module: nn.Module) -> nn.Module:
     return module
 
 
-def last_layer(model: nn.Module) -> nn.Linear:
+def last_layer(model: Any) -> nn.Linear:
     """The linear layer whose output is the score: `score` in decoders, `classifier` (or its out_proj) in encoders."""
     for name in ("score", "classifier"):
         found = plain(getattr(model, name, None)) if hasattr(model, name) else None
@@ -30,7 +32,7 @@ def last_layer(model: nn.Module) -> nn.Linear:
     raise NotImplementedError(f"{type(model).__name__} has no linear layer named score or classifier")
 
 
-def _before(model: nn.Module, hidden: Tensor) -> Tensor:
+def _before(model: Any, hidden: Tensor) -> Tensor:
     """What the family does between its trunk and its last linear layer, at the read points: [R, H] -> [R, H]."""
     base = model.base_model
     pooler = getattr(base, "pooler", None)
@@ -46,7 +48,7 @@ def _before(model: nn.Module, hidden: Tensor) -> Tensor:
     return model.dropout(hidden) if head is not None and hasattr(model, "dropout") else hidden
 
 
-def score(model: nn.Module, hidden: Tensor) -> Tensor:
+def score(model: Any, hidden: Tensor) -> Tensor:
     """Scores of read points: hidden [R, H] -> float32 [R], or [R, K] when the model has K labels.
 
     Args:

@@ -19,10 +19,10 @@ from plaudit.models.trees.plan import Tree
 NAME = "plaudit_tree"
 # Keyword arguments of transformers' attention functions that change nothing here.
 HARMLESS = {
-    "cache_position", "cu_seq_lens_k", "cu_seq_lens_q", "is_causal", "max_length_k", "max_length_q", "output_attentions",
-    "output_hidden_states", "position_bias", "position_ids", "return_dict", "use_cache", "num_items_in_batch",
-    "position_embeddings", "cache", "past_key_values", "output_router_logits", "encoder_hidden_states", "head_mask",
-    "past_key_value", "layer_head_mask",
+    "cache", "cache_position", "cu_seq_lens_k", "cu_seq_lens_q", "encoder_hidden_states", "head_mask", "is_causal",
+    "layer_head_mask", "max_length_k", "max_length_q", "num_items_in_batch", "output_attentions",
+    "output_hidden_states", "output_router_logits", "past_key_value", "past_key_values", "position_bias",
+    "position_embeddings", "position_ids", "return_dict", "use_cache",
 }  # fmt: skip
 
 
@@ -61,7 +61,10 @@ class Layout:
         """True where query i of `own` may see key j of `above` + `own`: [own, above + own]."""
         key = (own, above, window)
         if key not in self.masks:
-            ahead = torch.arange(above + own, device=device)[None] - torch.arange(above, above + own, device=device)[:, None]
+            ahead = (
+                torch.arange(above + own, device=device)[None]
+                - torch.arange(above, above + own, device=device)[:, None]
+            )
             seen = ahead <= 0
             self.masks[key] = seen & (ahead > -window) if window else seen
         return self.masks[key]
@@ -96,7 +99,7 @@ def attend(
     sliding_window: int | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of one layer: query [1, h, T, d], key and value [1, h', T, d] with h a multiple of h' -> [1, T, h, d]."""
+    """Attention of one layer: query [1, h, T, d], key and value [1, g, T, d], h a multiple of g -> [1, T, h, d]."""
     if tree is None or attention_mask is not None:
         raise Refused("no tree was handed to the attention function, or a mask was")
     unknown = [k for k, v in others.items() if k not in HARMLESS and v is not None and v is not False]
@@ -127,9 +130,8 @@ def attend(
         if softcap:
             parts.append(_capped(q, k, v, mask, plain, scaling, softcap, dropout))
         else:
-            parts.append(
-                scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=plain, scale=scaling, dropout_p=dropout)
-            )
+            how: Any = {"is_causal": plain, "scale": scaling, "dropout_p": dropout}
+            parts.append(scaled_dot_product_attention(q, k, v, attn_mask=mask, **how))
     return torch.cat(parts, 2).transpose(1, 2).contiguous(), None
 
 

@@ -22,7 +22,9 @@ class Block(NamedTuple):
     bias: Tensor | None
 
 
-def blocks(steps: list[tuple[int, int, list[tuple[int, int]], int]], *, causal: bool, window: int, repeats: int) -> list[Block]:
+def blocks(
+    steps: list[tuple[int, int, list[tuple[int, int]], int]], *, causal: bool, window: int, repeats: int
+) -> list[Block]:
     """Cut every segment into blocks; `steps` are (start, stop, key spans, tokens above) of a `Layout`."""
     out = []
     for start, stop, spans, above in steps:
@@ -40,7 +42,7 @@ _BIASES: dict[tuple[int, int, int, int], Tensor] = {}
 
 
 def _bias(rows: int, keys: int, window: int, repeats: int) -> Tensor:
-    """[repeats * rows, keys]: 0 where the last `rows` of `keys` positions may look, -inf ahead (or beyond the window)."""
+    """[repeats * rows, keys]: 0 where the last `rows` of `keys` positions may look, -inf ahead or out of the window."""
     window = window if 0 < window < keys else 0
     key = (rows, keys, window, repeats)
     if key not in _BIASES:

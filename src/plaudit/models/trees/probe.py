@@ -5,10 +5,10 @@ model is tried once on a random little tree; what deviates or refuses is read pa
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from plaudit.models.forward import Reader, Way, attention, inner, is_causal, sequences
 from plaudit.models.trees.attention import Refused
@@ -21,7 +21,7 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1, torch
 
 @dataclass(frozen=True)
 class Verdict:
-    """`way` to read the model, the largest deviation found (as a share of the spread of scores), the reason in words."""
+    """`way` to read the model, the largest deviation (as a share of the spread of scores), the reason in words."""
 
     way: Way
     deviation: float
@@ -36,13 +36,16 @@ class _Record:
     read: tuple[int, ...]
 
 
-def sample(model: nn.Module, *, seed: int = 0) -> Tree:
+def sample(model: Any, *, seed: int = 0) -> Tree:
     """A random little tree in the model's vocabulary: three records, unlike lengths, one extending another."""
     config = inner(model).config.get_text_config()
     draw = generator(seed, "probe")
     pad = config.pad_token_id if config.pad_token_id is not None else -1
     # BERT's read point is the first token of a sequence, a decoder's the last; a pad id inside would be skipped
-    ids = lambda n: np.array([t for t in draw.integers(3, config.vocab_size, 4 * n) if t != pad][:n], np.int32)  # noqa: E731
+
+    def ids(n: int) -> np.ndarray:
+        return np.array([t for t in draw.integers(3, config.vocab_size, 4 * n) if t != pad][:n], np.int32)
+
     if not is_causal(model):
         empty = np.zeros(0, np.int32)
         return plan([_Record(empty, (ids(9), ids(14)), (), (0, 0)), _Record(empty, (ids(21),), (), (0,))])[0]
@@ -55,7 +58,7 @@ def sample(model: nn.Module, *, seed: int = 0) -> Tree:
     return plan(records, budget=4096)[0]
 
 
-def probe(model: nn.Module) -> Verdict:
+def probe(model: Any) -> Verdict:
     """Compare tree and single-sequence scores of `model` in its own dtype, on its own device."""
     core = inner(model)
     training, dtype = model.training, next(model.parameters()).dtype

@@ -1,0 +1,69 @@
+"""`plaudit train`: preferences in, a reward model out."""
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from plaudit.training.options import TrainOptions
+
+_QUIET = Parameter(negative="")
+
+
+def train(
+    files: list[str],
+    /,
+    *,
+    model: str,
+    output_dir: str,
+    options: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),  # noqa: B008 (frozen)
+    resume: Annotated[bool, _QUIET] = False,
+    layout: str | None = None,
+    columns: str = "",
+    dry_run: Annotated[bool, _QUIET] = False,
+    json: Annotated[bool, _QUIET] = False,
+) -> int:
+    """Train a reward model.
+
+    Parameters
+    ----------
+    files:
+        Preference files; FILE:WEIGHT multiplies the weight of its rows.
+    model:
+        Where to start: tiny, minilm-l6, smollm2-135m, a local folder or a hub id.
+    output_dir:
+        A new folder for checkpoints, final, metrics.jsonl, curves.svg and run.json.
+    resume:
+        Go on with the run in --output-dir; the result has the same bits as an uninterrupted run.
+    layout:
+        Read the files in this layout instead of the one recognised.
+    columns:
+        Rename columns before reading: prompt=question,chosen=good.
+    dry_run:
+        Print what would happen (options, rows, tokens, first rendered pair, memory) and stop.
+    json:
+        Print run.json on stdout.
+    """
+    from plaudit.data.columns import renames
+    from plaudit.report import terminal
+    from plaudit.training import loop, rehearse
+
+    how: dict[str, Any] = {"model": model, "options": options, "layout": layout, "columns": renames(columns)}
+    if dry_run:
+        found = rehearse.rehearse(files, **how)
+        terminal.document(found) if json else rehearse.show(found)
+        return 0
+    run = loop.train(files, output_dir=output_dir, resume_run=resume, **how)
+    if json:
+        terminal.document(run)
+        return 0
+    held = run["held_out"]
+    rows = [("steps", run["steps"]), ("trained on", run["rows"]["train"]), ("dropped", run["rows"]["dropped"])]
+    if held:
+        rows += [
+            ("held out", run["rows"]["held_out"]), ("held-out accuracy", held["eval_accuracy"]),
+            ("length-only accuracy", held["plaudit/eval_length_only"]), ("held-out loss (plain)", held["eval_loss"]),
+            ("best at step", held["step"]),
+        ]  # fmt: skip
+    terminal.table(f"{output_dir}/final", ["", ""], rows)
+    terminal.note(f"next: plaudit doctor {output_dir}/final")
+    return 0

@@ -1,0 +1,187 @@
+"""From files to what the loop eats: read, split by prompt group, tokenise; every row that falls out is listed."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.data.pairs import carries_columns, targets
+from plaudit.data.read import read
+from plaudit.data.split import groups_of, held_out
+from plaudit.errors import OptionError, PlauditError
+from plaudit.models.tokens import Encoded, encode_all, equal_after_cut
+from plaudit.records import Preference, digest
+from plaudit.training.batches import Columns
+from plaudit.training.options import TrainOptions
+
+
+@dataclass(frozen=True)
+class Part:
+    """Preferences of one side of the split, encoded, with their columns."""
+
+    preferences: list[Preference]
+    encoded: list[Encoded]
+    columns: Columns
+    groups: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.preferences)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training starts from: both parts, the rows that fell out (where, reason), and digests of what went in."""
+
+    train: Part
+    held: Part
+    dropped: list[tuple[str, str]]
+    counts: dict[str, int]
+    digests: dict[str, str]
+    carried: int
+    rated: str
+
+
+Gathered = tuple[list[Preference], list[tuple[str, str]], Counter]
+
+
+def weighted(file: str) -> tuple[str, float]:
+    """`FILE:weight` as (file, weight); a path that holds a colon of its own stays whole.
+
+    >>> weighted("a.jsonl:0.5"), weighted("a.jsonl")
+    (('a.jsonl', 0.5), ('a.jsonl', 1.0))
+    """
+    path, _, tail = file.rpartition(":")
+    try:
+        weight = float(tail)
+    except ValueError:
+        return file, 1.0
+    if not path:
+        return file, 1.0
+    if not (math.isfinite(weight) and weight >= 0):
+        raise OptionError([f"{file}: the weight of a file is a number of at least 0"])
+    return path, weight
+
+
+def gather(files: Sequence[str], *, layout=None, columns=None) -> Gathered:
+    """All preferences of the files, the rows rejected (where, reason), and counts."""
+    kept: list[Preference] = []
+    dropped: list[tuple[str, str]] = []
+    counts: Counter = Counter()
+    for file in files:
+        path, weight = weighted(file)
+        for row in read([path], layout=layout, columns=columns):
+            counts["rows"] += 1
+            if row.reason:
+                dropped.append((row.where, row.reason))
+            for record in row.records:
+                if not isinstance(record, Preference):
+                    dropped.append((row.where, "steps are not preferences: process rewards are trained elsewhere"))
+                elif weight != 1:
+                    kept.append(replace(record, weight=record.weight * weight))
+                else:
+                    kept.append(record)
+    return kept, dropped, counts
+
+
+def prepare(
+    files: Sequence[str], policy, options: TrainOptions, *, layout=None, columns=None, seed: int = 0
+) -> Prepared:
+    """Read, split and encode.
+
+    Raises:
+        PlauditError: nothing that can be trained on is left.
+    """
+    found, dropped, counts = gather(files, layout=layout, columns=columns)
+    if options.eval:
+        other, lost, _ = gather([options.eval], layout=layout)
+        dropped += [(where, f"held-out: {reason}") for where, reason in lost]
+        inside = [False] * len(found) + [True] * len(other)
+        found = found + other
+    else:
+        inside = _held(found, options, seed)
+    rated = _rating(found, options)
+    keep, encoded = _encode(found, policy, dropped, rated)
+    sides = {}
+    for name, wanted in (("train", False), ("held", True)):
+        picked = [i for i in keep if inside[i] == wanted]
+        sides[name] = _part([found[i] for i in picked], [encoded[i] for i in picked], options, rated)
+    if not len(sides["train"]):
+        raise PlauditError("no preference is left to train on", advice="`plaudit inspect` shows why rows were dropped")
+    counts.update(
+        preferences=len(found), train=len(sides["train"]), held_out=len(sides["held"]), dropped=len(dropped),
+        cut=sum(1 for i in keep if encoded[i].dropped_tokens), cut_tokens=sum(encoded[i].dropped_tokens for i in keep),
+    )  # fmt: skip
+    carried = 0 if options.ignore_columns else sum(carries_columns(p) for p in sides["train"].preferences)
+    digests = {
+        "train": data_digest(sides["train"]), "held_out": data_digest(sides["held"]), "tokens": policy.digest,
+    }  # fmt: skip
+    return Prepared(sides["train"], sides["held"], dropped, dict(counts), digests, carried, rated)
+
+
+def _held(found: Sequence[Preference], options: TrainOptions, seed: int) -> list[bool]:
+    if not options.held_out:
+        return [False] * len(found)
+    return held_out(found, fraction=options.held_out, seed=seed, by=options.group_by).tolist()
+
+
+def _rating(found: Sequence[Preference], options: TrainOptions) -> str:
+    """The rating that rows without a rival are trained on."""
+    names = Counter(name for p in found if not p.comparisons() for r in p.ratings for name in r)
+    if options.rating:
+        if names and options.rating not in names:
+            raise OptionError(
+                [f"rating: no row carries {options.rating!r}"], advice="known: " + ", ".join(sorted(names))
+            )
+        return options.rating
+    if len(names) > 1:
+        raise OptionError(["rows carry several ratings"], advice="choose with --rating: " + ", ".join(sorted(names)))
+    return next(iter(names), "")
+
+
+def _encode(found, policy, dropped, rated) -> tuple[list[int], dict[int, Encoded]]:
+    """Indices that can be trained on, and their encodings; what cannot is added to `dropped`."""
+    usable = []
+    for i, p in enumerate(found):
+        if p.comparisons() or (rated and any(rated in r for r in p.ratings)):
+            usable.append(i)
+        else:
+            dropped.append((p.source or p.id, "nobody judged its responses and it carries no rating to train on"))
+    encoded, keep = {}, []
+    for i, e in zip(usable, encode_all([found[i] for i in usable], policy), strict=True):
+        where = found[i].source or found[i].id
+        if e.too_long:
+            dropped.append((where, f"a response does not fit {policy.max_length} tokens"))
+        elif len(e.responses) == 2 and equal_after_cut(e):
+            dropped.append((where, "both responses have the same tokens"))
+        else:
+            encoded[i] = e
+            keep.append(i)
+    return keep, encoded
+
+
+def _part(preferences: list[Preference], encoded: list[Encoded], options: TrainOptions, rated: str) -> Part:
+    c = targets(preferences, ignore_columns=options.ignore_columns)
+    ratings: list[NDArray[np.float64]] = []
+    for p in preferences:
+        row = np.full((len(p.responses), 1), np.nan)
+        if rated and not p.comparisons():
+            for j, values in enumerate(p.ratings):
+                row[j, 0] = values.get(rated, np.nan)
+        ratings.append(row)
+    own = np.array([1.0 if options.ignore_columns else p.weight for p in preferences], np.float64)
+    columns = Columns(
+        c.preference, c.better, c.worse, c.target, c.margin, c.weight, [p.ranks for p in preferences], ratings, own
+    )
+    return Part(preferences, encoded, columns, groups_of(preferences, options.group_by))
+
+
+def data_digest(part: Part) -> str:
+    """Digest of everything about the data that training can see, in order."""
+    leaves = []
+    for p, e in zip(part.preferences, part.encoded, strict=True):
+        leaves += [p.id, p.content, repr((p.ranks, p.target, p.margin, p.weight, [dict(r) for r in p.ratings]))]
+        leaves.append(str(len(e.prompt) + sum(map(len, e.responses))))
+    return digest(*leaves)

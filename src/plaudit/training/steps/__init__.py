@@ -1,0 +1,1 @@
+"""One optimiser step, in one way per file."""

@@ -1,0 +1,95 @@
+"""Where metrics go: always `metrics.jsonl` and `curves.svg`, beside them any tracker asked for by name."""
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from plaudit.errors import OptionError
+from plaudit.folders import write_file
+from plaudit.report import svg
+
+
+class Sink(Protocol):
+    """What a tracker must do."""
+
+    def log(self, values: Mapping[str, float], step: int) -> None: ...
+    def close(self) -> None: ...
+
+
+class Metrics:
+    """The run's own log: one JSON object a line, appended as training goes; a resumed run cuts what lies ahead."""
+
+    def __init__(self, folder: Path, *, upto: int | None = None) -> None:
+        self.path, self.folder = folder / "metrics.jsonl", folder
+        lines: list[dict] = []
+        if upto is not None and self.path.exists():
+            lines = [row for row in read_metrics(self.path) if row["step"] <= upto]
+        write_file(self.path, b"".join(json.dumps(row).encode() + b"\n" for row in lines))
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 (lives as long as the run)
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+        write_file(self.folder / "curves.svg", svg.curves(read_metrics(self.path)).encode())
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics file; a last line that was cut off by a crash is left out."""
+    rows = []
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+class _Trackio:
+    def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
+        self._library = import_module("trackio")
+        self._library.init(project="plaudit", name=folder.name, config=dict(options))
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        self._library.log(dict(values), step=step)
+
+    def close(self) -> None:
+        self._library.finish()
+
+
+class _Tensorboard:
+    def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
+        self._writer = import_module("torch.utils.tensorboard").SummaryWriter(str(folder / "tensorboard"))
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _Wandb(_Trackio):
+    def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
+        self._library = import_module("wandb")
+        self._library.init(project="plaudit", name=folder.name, config=dict(options), dir=str(folder))
+
+
+SINKS: dict[str, Any] = {"trackio": _Trackio, "tensorboard": _Tensorboard, "wandb": _Wandb}
+
+
+def sinks(names: str, folder: Path, options: Mapping[str, Any]) -> list[Sink]:
+    """The trackers named, comma separated; a name nobody knows or a library that is missing is said at once."""
+    found: list[Sink] = []
+    for name in filter(None, (n.strip() for n in names.split(","))):
+        if name not in SINKS:
+            raise OptionError([f"report_to: unknown tracker {name!r}"], advice="known: " + ", ".join(SINKS))
+        try:
+            found.append(SINKS[name](folder, options))
+        except ImportError as error:
+            raise OptionError([f"report_to: {name} is not installed"], advice="pip install 'plaudit[track]'") from error
+    return found
