@@ -64,3 +64,12 @@ def test_the_file_the_handle_and_the_cache_give_the_same(folder, handle, tmp_pat
         assert np.allclose(line["scores"], alone, rtol=1e-5, atol=1e-6)
         tokenizer = handle.scorer.loaded.tokenizer
         assert all(tokenizer(text, add_special_tokens=False)["input_ids"] for text in line["texts"])
+
+
+def test_an_estimate_counts_tokens_and_passes_over_what_does_not_fit(handle):
+    from plaudit.evaluation.estimate import of_preferences
+
+    found = of_preferences(handle, [*ROWS, LONG])
+    assert found["tried"] == len(ROWS)
+    assert found["tokens"] > 0
+    assert of_preferences(handle, [LONG])["tried"] == 0

@@ -10,7 +10,7 @@ from plaudit.evaluation.intake import Intake, characters
 from plaudit.evaluation.scores import line
 from plaudit.records import Preference
 from plaudit.rewards.load import Handle
-from plaudit.rewards.stream import checked
+from plaudit.rewards.stream import refusals, scored
 
 TRIED = 32  # preferences, spread over the first thousand
 _HEAD = 1024
@@ -30,13 +30,15 @@ def of_preferences(scorer: Handle, preferences: Iterable[Preference], *, with_te
     head = list(islice(rest, _HEAD))
     tried = head[:: max(1, len(head) // TRIED)][:TRIED]
     total = sum(map(characters, chain(head, rest)))
+    reasons = refusals(scorer, tried)
+    tried = [p for i, p in enumerate(tried) if not (reasons and reasons[i])]
     if not tried:
-        return {"characters": 0, "tried": 0, "tokens": None, "seconds": 0.0, "bytes": 0}
+        return {"characters": total, "tried": 0, "tokens": None, "seconds": 0.0, "bytes": 0}
     scorer.score_all(tried[:1])  # the first call pays for start-up
     begun = monotonic()
-    values = checked(tried, scorer.score_all(tried))
+    values = list(scored(scorer, tried))
     seconds = monotonic() - begun
-    size = sum(len(line(p, v, scorer.texts(p) if with_text else None)) for p, v in zip(tried, values))
+    size = sum(len(line(p, v, scorer.texts(p) if with_text else None)) for p, v in values)
     scale = total / max(1, sum(map(characters, tried)))
     tokens = _tokens(scorer, tried)
     return {
