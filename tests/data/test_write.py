@@ -22,7 +22,8 @@ from plaudit.records import Message, Preference, Steps, group, message, pair
 
 LAYOUTS = ["trl", "trl_implicit", "openrlhf", "nemo_rl", "llama_factory", "hh", "canonical"]
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
-plain = words.filter(lambda s: s.strip())
+edge = st.sampled_from(["", "", " ", "\n"])  # white space at the ends of a turn is part of it
+plain = st.tuples(edge, words.filter(lambda s: s.strip()), edge).map("".join)
 name = st.text("abc xyz-1é", min_size=1, max_size=6).filter(lambda s: s.strip())
 number = st.floats(-8, 8, allow_nan=False).map(lambda x: round(x, 3))
 image = st.just({"type": "image", "url": "a.png"})
@@ -42,11 +43,13 @@ def turns(draw, last, rich):
 
 
 @st.composite
-def preferences(draw, rich=True):
-    n = draw(st.sampled_from([2, 2, 2, 1, 3]))
+def preferences(draw, rich=True, strict=False):
+    """With `strict`, a pair of which one is better: what every layout is made for."""
+    n = 2 if strict else draw(st.sampled_from([2, 2, 2, 1, 3]))
     answers = [draw(turns("assistant", rich)) if rich and draw(st.booleans()) else (message("assistant", draw(plain)),)
                for _ in range(n)]  # fmt: skip
-    ranks = draw(st.sampled_from([None, *([tuple(range(n)), tuple(range(n))[::-1], (0,) * n] if n > 1 else [])]))
+    orders = [tuple(range(n)), tuple(range(n))[::-1]]
+    ranks = draw(st.sampled_from(orders if strict else [None] if n == 1 else [None, *orders, (0,) * n]))
     rated = draw(st.booleans())
     return group(
         draw(turns("user", rich)), answers, ranks,
@@ -57,6 +60,9 @@ def preferences(draw, rich=True):
         annotator=draw(st.just("") | name), group=draw(st.just("") | name),
         tags=draw(st.dictionaries(name, name, max_size=2)), source="a.jsonl:1",
     )  # fmt: skip
+
+
+pairs = preferences(rich=False, strict=True)
 
 
 @st.composite
@@ -79,7 +85,7 @@ def told_apart(records):
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json.gz", "parquet"])
 @pytest.mark.parametrize("to", LAYOUTS)
-@given(st.lists(preferences() | solutions(), min_size=1, max_size=3))
+@given(st.lists(pairs | preferences(strict=True) | preferences() | solutions(), min_size=1, max_size=4))
 @settings(max_examples=15, deadline=None)
 def test_what_is_written_reads_back_in_all_that_the_layout_holds(to, suffix, records):
     records = told_apart([r for r in records if isinstance(r, Steps) or fault_of(r) is None])
@@ -101,7 +107,7 @@ def test_what_is_written_reads_back_in_all_that_the_layout_holds(to, suffix, rec
 _FIELDS = ("id", "strength", "target", "margin", "weight", "annotator", "group", "tags", "ratings")
 
 
-@given(preferences(rich=False), st.sampled_from(LAYOUTS))
+@given(pairs | preferences(rich=False), st.sampled_from(LAYOUTS))
 @settings(max_examples=60, deadline=None)
 def test_lost_fields_are_exactly_those_that_differ(record, to):
     """A field that is not reported as lost came back; one that is reported did not."""

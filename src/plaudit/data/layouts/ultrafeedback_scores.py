@@ -4,6 +4,7 @@ The strength is the difference of the scores; equal scores are a tie, although t
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from plaudit.data.layouts._fields import Row, number
 from plaudit.data.layouts._pairs import exchange
@@ -36,13 +37,7 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
     graded: Row = {**row, "ratings": [{"score": better}, {"score": worse}]}
     graded.setdefault("strength", better - worse)
     (record,) = explicit(graded, where=where)
-    return (record,) if better != worse else (_tied(record),)
-
-
-def _tied(record: Preference) -> Preference:
-    from dataclasses import replace
-
-    return replace(record, ranks=(0, 0))
+    return (record if better != worse else replace(record, ranks=(0, 0)),)
 
 
 def swap(row: Row, record: Preference) -> Row:
