@@ -123,14 +123,18 @@ def shared_turns(chosen: Conversation, rejected: Conversation, where: str, names
 def refuse_faults(responses: Sequence[Conversation], where: str, names: Sequence[str]) -> None:
     """Raise for an empty response, or for two that are the same text."""
     for name, response in zip(names, responses):
-        if not any(_speaks(message) for message in response):
+        if not _says_something(response):
             raise DataError(where, f"{name} is empty")
     if len(responses) == 2 and responses[0] == responses[1]:
         raise DataError(where, f"{names[0]} and {names[1]} are identical")
 
 
-def _speaks(message: Message) -> bool:
-    return any(not isinstance(part, str) or not (part == "" or part.isspace()) for part in message.parts)
+def _says_something(response: Conversation) -> bool:
+    for message in response:  # loops: generators cost as much again, and every row comes by here
+        for part in message.parts:
+            if not isinstance(part, str) or (part and not part.isspace()):
+                return True
+    return False
 
 
 def judged(
