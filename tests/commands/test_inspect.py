@@ -33,7 +33,7 @@ def test_the_document(file, capsys):
 def test_the_tables_say_it_to_a_person(file, capsys):
     assert run(["inspect", str(file), str(file)]) == 0
     shown = capsys.readouterr().out
-    for word in ("What was read", "trl", "Labels", "Lengths in characters", "Rejected", "broken JSON", "a.jsonl:8"):
+    for word in ("What was read", " trl ", "Labels", "Lengths in characters", "Rejected", "broken JSON", "a.jsonl:8"):
         assert word in shown
 
 
@@ -83,3 +83,13 @@ def test_hostile_text_is_shown_and_not_obeyed(tmp_path, capsys):
     (tmp_path / "a.jsonl").write_text(json.dumps(row).replace('"x"', '"x", "chosen": "\\u001b[2J"'))
     assert run(["inspect", str(tmp_path / "a.jsonl")]) == 2
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_lengths_in_tokens(tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, GOOD)))
+    assert run(["inspect", str(tmp_path / "a.jsonl"), "--model", "tiny", "--json"]) == 0
+    tokens = json.loads(capsys.readouterr().out)["files"][0]["tokens"]
+    assert (tokens["sequences"], tokens["refused"], tokens["over_max_length"]) == (10, 0, 0)
+    assert 4 < tokens["quantiles"][2] < 60
+    assert run(["inspect", str(tmp_path / "a.jsonl"), "--model", "tiny"]) == 0
+    assert "Lengths in tokens" in capsys.readouterr().out

@@ -26,6 +26,8 @@ class InspectOptions(ReadOptions):
     """Write every rejected row to this new file: lines of JSON files as they stood, other records as JSON."""
     group_by: Literal["auto", "first_user_turn", "prompt", "group", "id"] = "auto"
     """What makes two rows share a prompt; auto: the file's own group, else the first user turn."""
+    model: str | None = None
+    """Also give lengths in tokens of this model: a local folder, a hub id or an embedded model."""
     strict: bool = False
     """Stop at the first rejected row."""
 

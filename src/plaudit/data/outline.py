@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,13 +80,28 @@ def _marks(text: str) -> int:
     return len(_MARKED_LINE("\n" + text)) + text.count("**") // 2
 
 
-_PREFERENCE = {"file": "i", "number": "q", "prompt": "Q", "group": "Q", "chars": "I", "turns": "H", "annotator": "i",
-               "strength": "f", "tags": "i", "first": "q"}  # fmt: skip
+_UINT = 0xFFFFFFFF
+_PREFERENCE = {"file": "i", "number": "q", "prompt": "Q", "group": "Q", "chars": "I", "turns": "H", "strength": "f",
+               "annotator": "i", "tags": "i", "first": "q"}  # fmt: skip
 _RESPONSE = {"digest": "Q", "chars": "I", "marks": "H", "rank": "i"}
 
 
+@dataclass(slots=True)
+class _Growing:
+    """What one pass has gathered and not yet put into columns."""
+
+    files: dict[str, tuple[int, FileCount]] = field(default_factory=dict)
+    annotators: dict[str, int] = field(default_factory=dict)
+    tags: dict[tuple, int] = field(default_factory=dict)
+    ids: bytearray = field(default_factory=bytearray)
+    id_ends: array = field(default_factory=lambda: array("q"))
+    lines: list[tuple] = field(default_factory=list)
+    answers: list[tuple] = field(default_factory=list)
+    answered: int = 0
+
+
 def outline(rows: Iterable[Row], by: GroupBy = "auto") -> Outline:
-    """One pass over rows; about 100 bytes are kept per pair.
+    """One pass over rows; about 150 bytes are kept per pair. `by`: what makes two preferences share a prompt group.
 
     >>> from plaudit.records import pair
     >>> o = outline([Row("a.jsonl:1", b"", "trl_explicit", (pair("Why?", "Because.", "No", id="x"),))])
@@ -96,35 +111,44 @@ def outline(rows: Iterable[Row], by: GroupBy = "auto") -> Outline:
     preference = {name: array(code) for name, code in _PREFERENCE.items()}
     response = {name: array(code) for name, code in _RESPONSE.items()}
     preference["first"].append(0)
-    files: dict[str, FileCount] = {}
-    places: dict[str, int] = {}
-    annotators: dict[str, int] = {}
-    tags: dict[tuple, int] = {}
-    ids, ends = bytearray(), array("q")
+    growing = _Growing()
     for row in rows:
-        path, _, number = row.where.rpartition(":")
-        count = files.get(path)
-        if count is None:
-            count = files[path] = FileCount(path)
-            places[path] = len(places)
-        _count(count, row)
-        for record in row.records:
-            if not isinstance(record, Preference):
-                continue
-            labels = (
-                places[path],
-                int(number),
-                annotators.setdefault(record.annotator, len(annotators)),
-                _code(tags, record.tags),
-            )
-            _add(preference, response, record, labels, by)
-            ids += record.id.encode("utf-8", "surrogatepass")
-            ends.append(len(ids))
+        _take(growing, row, by)
+        if len(growing.lines) >= 2048:
+            _flush(growing.lines, preference)
+            _flush(growing.answers, response)
+    _flush(growing.lines, preference)
+    _flush(growing.answers, response)
     return Outline(
-        tuple(files.values()), tuple(annotators), tuple(map(dict, tags)),
+        tuple(count for _, count in growing.files.values()), tuple(growing.annotators), tuple(map(dict, growing.tags)),
         {name: _array(values) for name, values in preference.items()},
-        {name: _array(values) for name, values in response.items()}, bytes(ids), _array(ends),
+        {name: _array(values) for name, values in response.items()}, bytes(growing.ids), _array(growing.id_ends),
     )  # fmt: skip
+
+
+def _take(growing: _Growing, row: Row, by: GroupBy) -> None:
+    path, _, number = row.where.rpartition(":")
+    found = growing.files.get(path)
+    if found is None:
+        found = growing.files[path] = (len(growing.files), FileCount(path))
+    place, count = found
+    _count(count, row)
+    for record in row.records:
+        if not isinstance(record, Preference):
+            continue
+        who = growing.annotators.setdefault(record.annotator, len(growing.annotators))
+        tags = _code(growing.tags, record.tags)
+        growing.answered += len(record.responses)
+        growing.lines.append((place, int(number), *_line(record, by), who, tags, growing.answered))
+        growing.answers += _answers(record)
+        growing.ids += record.id.encode("utf-8", "surrogatepass")
+        growing.id_ends.append(len(growing.ids))
+
+
+def _flush(lines: list[tuple], columns: dict[str, array]) -> None:
+    for values, found in zip(columns.values(), zip(*lines)):
+        values.extend(found)
+    lines.clear()
 
 
 def _array(values: array) -> NDArray[Any]:
@@ -156,22 +180,18 @@ def _code(tags: dict[tuple, int], found: Mapping[str, str]) -> int:
     return tags.setdefault(tuple(sorted(found.items())) if found else (), len(tags))
 
 
-def _add(preference: dict, response: dict, record: Preference, labels: tuple[int, int, int, int], by: GroupBy) -> None:
+def _line(record: Preference, by: GroupBy) -> tuple[int, int, int, int, float]:
+    """Prompt and group digests, characters and human turns of the prompt, strength."""
     prompt, chars = conversation_key(record.prompt)
-    preference["file"].append(labels[0])
-    preference["number"].append(labels[1])
-    preference["annotator"].append(labels[2])
-    preference["tags"].append(labels[3])
-    preference["prompt"].append(prompt)
-    preference["group"].append(group_digest(record, by))
-    preference["chars"].append(min(chars, 0xFFFFFFFF))
-    preference["turns"].append(min([m.role for m in record.prompt].count("user"), 65535))
-    preference["strength"].append(float("nan") if record.strength is None else record.strength)
+    turns = [m.role for m in record.prompt].count("user")
+    strength = float("nan") if record.strength is None else record.strength
+    return prompt, group_digest(record, by), min(chars, _UINT), min(turns, 65535), strength
+
+
+def _answers(record: Preference) -> Iterator[tuple[int, int, int, int]]:
+    """Digest, characters and marks of the last turn, and rank of every response."""
     ranks = record.ranks
     for i, messages in enumerate(record.responses):
         text = messages[-1].text if messages else ""
-        response["digest"].append(conversation_key(messages)[0])
-        response["chars"].append(min(len(text), 0xFFFFFFFF))
-        response["marks"].append(min(_marks(text), 65535))
-        response["rank"].append(-1 if ranks is None else ranks[i])
-    preference["first"].append(len(response["rank"]))
+        rank = -1 if ranks is None else ranks[i]
+        yield conversation_key(messages)[0], min(len(text), _UINT), min(_marks(text), 65535), rank

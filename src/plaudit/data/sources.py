@@ -104,7 +104,7 @@ def _kind_of_objects(start: bytes, head: list[bytes], rows: list[dict[str, Any]]
         return "object" if values and all(type(v) is dict for v in values) and not _PARTS & set(rows[0]) else "lines"
     if pretty:
         return "object" if _OBJECT_OF_ROWS.match(start.strip()) else "values"
-    single = len(head) == 1 and _OBJECT_OF_ROWS.match(head[0]) and _ANOTHER_ROW.search(head[0])
+    single = not rows and _OBJECT_OF_ROWS.match(head[0]) and _ANOTHER_ROW.search(head[0])
     return "object" if single and not any(head[0].startswith(b'{"%s"' % part.encode()) for part in _PARTS) else "lines"
 
 
