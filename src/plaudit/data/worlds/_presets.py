@@ -5,10 +5,10 @@ from plaudit.data.worlds.text import Annotator
 
 CROWD = (
     Annotator("careful", flip=0.02), Annotator("careful-2", flip=0.02), Annotator("hasty", flip=0.3),
-    Annotator("long-winded", flip=0.02, length=3.0), Annotator("first-glance", flip=0.02, position=2.0),
-    Annotator("likes-warm", flip=0.02, taste=2.0), Annotator("likes-formal", flip=0.02, taste=-2.0),
+    Annotator("long-winded", flip=0.02, length=5.0), Annotator("first-glance", flip=0.02, position=3.0),
+    Annotator("likes-warm", flip=0.02, taste=3.0), Annotator("likes-formal", flip=0.02, taste=-3.0),
 )  # fmt: skip
-TASTES = (Annotator("likes-warm", taste=3.0), Annotator("likes-formal", taste=-3.0))
+TASTES = (Annotator("likes-warm", taste=4.0), Annotator("likes-formal", taste=-4.0))
 TOPIC_RATES = {"numbers": 0.4, "texts": 0.2, "advice": 0.05}
 
 

@@ -22,7 +22,7 @@ TOPICS = {
     "texts": ("note", "email", "recall", "define"),
     "advice": ("household", "trip", "compare", "substitute", "packing", "plants", "recommend", "howto"),
 }
-MIN_GAP = 0.6  # closer pairs are a matter of taste, not of truth
+MIN_GAP = 1.0  # closer pairs are a matter of taste, not of truth
 LENGTH_SLOPE = 4.0  # how steeply length-correlated flips follow the logarithm of the lengths' ratio
 
 
@@ -92,7 +92,7 @@ def _shown(makers: Sequence[Make], options: Options, seed: int, i: int) -> Shown
     form, tone = wishes(task, draw)
     asked = with_wishes(task, form, tone, draw)
     plans, golds = _plans(task, form, tone, draw)
-    texts = [write(task, _neighbour(makers[which], task, draw), p, draw) for p in plans]
+    texts = [write(task, _neighbour(makers, makers[which], task, draw), p, draw) for p in plans]
     label = Draw(seed, "world/text-v1/label", i)
     annotator = label.pick(options.annotators)
     luck = label.uniform(), label.uniform()
@@ -109,12 +109,16 @@ def _plans(task: Task, form: str, tone: str, draw: Draw) -> tuple[tuple[Plan, Pl
             return (one, two), golds
 
 
-def _neighbour(maker: Make, task: Task, draw: Draw) -> Task:
-    """Another task of the same family and of as many parts, with no right answer in common."""
+def _neighbour(makers: Sequence[Make], maker: Make, task: Task, draw: Draw) -> Task:
+    """What an irrelevant answer answers: a task with no right answer in common, half of the time of the same family.
+
+    A letter stands in for a letter, since nothing else would be written as one.
+    """
     right = {wording for part in task.parts for wording in part.right}
+    near = task.letter is not None or draw.chance(0.5)
     while True:
-        other = maker(draw)
-        if other.subject == task.subject or len(other.parts) != len(task.parts):
+        other = maker(draw) if near else draw.pick(makers)(draw)
+        if other.subject == task.subject or (near and len(other.parts) != len(task.parts)):
             continue
         if right.isdisjoint(wording for part in other.parts for wording in part.right):
             return other
