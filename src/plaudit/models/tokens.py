@@ -9,7 +9,7 @@ What is longer than `max_length` loses its oldest prompt turns, never the system
 last turn alone is too long its beginning is cut.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -23,6 +23,7 @@ from plaudit.records import Conversation, Preference, digest, message
 
 WINDOW = 512  # records tokenised in one call
 SYSTEM_CUT = 64  # a system turn of so many tokens is worth a node of its own in a token tree
+PREAMBLE_CUT = 8  # and so are so many tokens that the template itself puts before every prompt
 Ids = NDArray[np.int32]
 
 
@@ -59,6 +60,16 @@ class TokenPolicy:
     @cached_property
     def _marks(self):
         return marks(self.tokenizer)
+
+    @cached_property
+    def preamble(self) -> Ids:
+        """What the template writes before any user's first word (a default system turn, say): ids, may be empty."""
+        try:
+            a, b = _ids([render(self.tokenizer, (message("user", text),)) for text in ("alpha", "Zürich")], self)
+        except TemplateRefusal:
+            return np.zeros(0, np.int32)
+        same = np.flatnonzero(a[: len(b)] != b[: len(a)])
+        return a[: int(same[0])] if len(same) else np.zeros(0, np.int32)
 
     def facts(self) -> dict[str, Any]:
         """What a checkpoint writes down about it."""
@@ -199,10 +210,16 @@ def _assemble(record: Preference, draft: _Strings | str, known: dict[str, Ids], 
         prompt = _ids([bare], policy)[0] if bare else empty
         prompt = prompt if all(_begins(f, prompt) for f in full) else empty
     system = known.get(draft.system, empty)
-    inside = SYSTEM_CUT <= len(system) < len(prompt) and _begins(prompt, system)
-    cuts = ((len(system),) if inside else ()) + ((len(prompt),) if len(prompt) else ())
+    cuts = tuple(sorted({*_openings(prompt, system, policy), len(prompt)} - {0}))
     read = tuple(_read(f, policy) for f in full)
     return Encoded(record.id, prompt, tuple(f[len(prompt) :] for f in full), cuts, read, marked=marked)
+
+
+def _openings(prompt: Ids, system: Ids, policy: TokenPolicy) -> Iterator[int]:
+    """Where a prompt can be cut so that what other records begin with too is a node of its own."""
+    for opening, worth in ((system, SYSTEM_CUT), (policy.preamble, PREAMBLE_CUT)):
+        if worth <= len(opening) < len(prompt) and _begins(prompt, opening):
+            yield len(opening)
 
 
 def _begins(whole: Ids, start: Ids) -> bool:
