@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from plaudit.errors import OptionError, PlauditError
 from plaudit.models import embedded, foreign, template
@@ -102,6 +101,9 @@ def load_backbone(
     policy = _policy(model, tokenizer, max_length, facts)
     for warning in warnings:
         note(f"{origin}: {warning}")
+    model.name_or_path = model.config._name_or_path = (
+        origin  # adapters write it down: the name, not this machine's path
+    )
     family = model.config.model_type
     return Loaded(model.eval(), tokenizer, policy, family, origin, head, fingerprint(model), warnings, facts)
 
@@ -142,7 +144,7 @@ def read_facts(folder: str | Path) -> dict[str, Any]:
     return found
 
 
-def fingerprint(model: nn.Module) -> str:
+def fingerprint(model: Any) -> str:
     """Digest of configuration and weights: what a score depends on besides its text."""
     h = blake2b(digest_size=16)
     config = {k: v for k, v in model.config.to_dict().items() if k not in ("transformers_version", "_name_or_path")}

@@ -69,7 +69,7 @@ def adapter_base(source: str) -> tuple[str, Path | None]:
 
 def merge_adapter(model: Any, adapter: Path) -> tuple[Any, bool, list[str]]:
     """The base with its adapters merged, whether they brought a head, and what is to be said."""
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
     from safetensors import safe_open
 
     weights = adapter / "adapter_model.safetensors"
@@ -78,6 +78,9 @@ def merge_adapter(model: Any, adapter: Path) -> tuple[Any, bool, list[str]]:
     with safe_open(weights, "pt") as f:
         names = list(f.keys())
     has_head = any(".score." in f".{n}" or ".classifier." in f".{n}" for n in names)
-    merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    config = PeftConfig.from_pretrained(str(adapter))
+    if not has_head:
+        config.task_type, config.modules_to_save = None, None  # else peft looks for the head and fails
+    merged = PeftModel.from_pretrained(model, str(adapter), config=config).merge_and_unload()
     lost = "the adapters were saved without their head (task_type was not SEQ_CLS); a random one is used"
     return merged, has_head, [] if has_head else [lost]

@@ -1,0 +1,51 @@
+"""A checkpoint that everybody can load: `<Family>ForSequenceClassification`, one label, regression, safetensors.
+
+With adapters the weights are saved merged and the adapters beside them in `adapter/`. `plaudit.json` holds what other
+tools need not know: digests of the data, the rules of tokenising, mean and spread of scores, versions.
+"""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from plaudit.models.backbone import FACTS, read_facts
+from plaudit.models.forward import inner
+from plaudit.models.lora import is_adapted, merged_state
+from plaudit.models.quiet import quiet
+
+FORMAT = 1
+ADAPTER = "adapter"
+ONE_FILE = "200GB"  # a reward model is one file: model.safetensors
+
+__all__ = ["FACTS", "FORMAT", "read_facts", "save"]
+
+
+def save(folder: Path, model: Any, tokenizer: Any, facts: Mapping[str, Any]) -> None:
+    """Write model, tokenizer with its template, and facts into an existing folder (a part that `folders` publishes).
+
+    `facts` is plain JSON. Nothing of the running model changes. Weights keep their dtype: float32 in training.
+    """
+    core = inner(model)
+    config = core.config
+    config.problem_type = "regression"
+    name, config._name_or_path = getattr(config, "_name_or_path", ""), ""  # no path of the machine that trained
+    try:
+        with quiet():
+            state = {key: value.detach().cpu().contiguous() for key, value in merged_state(model).items()}
+            core.save_pretrained(folder, state_dict=state, max_shard_size=ONE_FILE)
+            tokenizer.save_pretrained(folder)
+            if is_adapted(model):
+                model.save_pretrained(folder / ADAPTER, save_embedding_layers=False)
+                (folder / ADAPTER / "README.md").unlink(missing_ok=True)  # an empty form
+    finally:
+        config._name_or_path = name
+    document = {"format": FORMAT, "versions": _versions(), **facts}
+    (folder / FACTS).write_text(json.dumps(document, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o644)
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("plaudit", "torch", "transformers", "tokenizers", "peft", "safetensors")}
