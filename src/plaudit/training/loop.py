@@ -59,7 +59,7 @@ def ready(model: str, options: TrainOptions) -> Loaded:
         for p in loaded.model.base_model.parameters():
             p.requires_grad_(False)
     if options.gradient_checkpointing:
-        loaded.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        loaded.model.activation_checkpointing_enable({"use_reentrant": False})
     return loaded
 
 
