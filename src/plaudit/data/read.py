@@ -127,13 +127,16 @@ def _records(part: ModuleType, row: dict[str, Any], where: str) -> tuple[list[Re
         return [], error.reason
     if not found:
         return [], "holds no judgement"
+    if len(found) == 1:
+        fault = fault_of(found[0])
+        return ([], fault) if fault else (found, None)
     good, first = [], None
     for place, record in enumerate(found, 1):
         fault = fault_of(record)
         if fault is None:
             good.append(record)
         elif first is None:
-            first = fault if len(found) == 1 else f"judgement {place} of {len(found)}: {fault}"
+            first = f"judgement {place} of {len(found)}: {fault}"
     return good, first
 
 
