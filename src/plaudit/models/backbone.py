@@ -75,37 +75,41 @@ def load_backbone(
     """
     source, origin = resolve(name_or_path)
     base, adapter = foreign.adapter_base(source)
-    if adapter:
-        source, _ = resolve(base)
+    source = resolve(base)[0] if adapter else source
     trust = {"trust_remote_code": trust_remote_code}
     with quiet():
-        tokenizer = _tokenizer(adapter if adapter and (adapter / "tokenizer_config.json").exists() else source, trust)
+        own = adapter is not None and (adapter / "tokenizer_config.json").is_file()
+        tokenizer = _tokenizer(str(adapter) if own else source, trust)
         config, trained = _config(source, trust, for_training=for_training, dropout=dropout)
         model, missing = _model(source, config, DTYPES[dtype], trust, allow_pickles)
         warnings = _draw(model, missing, source, seed)
-        found = trained and not missing
-        imported = None if found else foreign.value_head(Path(source), allow_pickles=allow_pickles)
-        if imported:
-            warnings += foreign.put_in(imported, last_layer(model))
-        if adapter:
-            model, found, more = foreign.merge_adapter(model, adapter)
-            warnings += more
-    warnings += settle_padding(model, tokenizer, trained=found)
+        model, head, more = _head(model, source, adapter, trained and not missing, allow_pickles)
+    warnings += more + settle_padding(model, tokenizer, trained=head == "found")
     warnings += template.adopt(tokenizer, encoder=not is_causal(model))
-    head: Literal["found", "imported", "fresh"] = "found" if found else "imported" if imported else "fresh"
     if head == "fresh" and not for_training:
-        warnings.append(
-            "its files hold no scoring head; a random one is used, so its scores mean nothing until trained"
-        )
-    facts = read_facts(source)
-    policy = _policy(model, tokenizer, max_length, facts)
+        warnings.append("its files hold no scoring head; a random one is used: its scores mean nothing until trained")
     for warning in warnings:
         note(f"{origin}: {warning}")
-    model.name_or_path = model.config._name_or_path = (
-        origin  # adapters write it down: the name, not this machine's path
-    )
+    facts = read_facts(source)
+    policy = _policy(model, tokenizer, max_length, facts)
+    model.name_or_path = model.config._name_or_path = origin  # adapters write it down: a name, not a machine's path
     family = model.config.model_type
     return Loaded(model.eval(), tokenizer, policy, family, origin, head, fingerprint(model), warnings, facts)
+
+
+def _head(
+    model: Any, source: str, adapter: Path | None, found: bool, allow_pickles: bool
+) -> tuple[Any, Literal["found", "imported", "fresh"], list[str]]:
+    """The model with whatever head lies beside its weights, where it came from, and what is to be said."""
+    if adapter:
+        model, brought, notes = foreign.merge_adapter(model, adapter)
+        return model, "found" if brought or found else "fresh", notes
+    if found:
+        return model, "found", []
+    values = foreign.value_head(Path(source), allow_pickles=allow_pickles)
+    if values is None:
+        return model, "fresh", []
+    return model, "imported", foreign.put_in(values, last_layer(model))
 
 
 def resolve(name_or_path: str | Path) -> tuple[str, str]:

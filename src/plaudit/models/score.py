@@ -71,13 +71,9 @@ class ModelScorer:
     def _window(self, window: list[Preference]) -> list[NDArray]:
         encoded = encode_all(window, self.loaded.policy)
         for preference, found in zip(window, encoded, strict=True):
-            if found.too_long:
-                longest = max(map(len, found.responses))
-                raise DataError(
-                    preference.source or preference.id,
-                    f"a response of {longest} tokens does not fit {self.loaded.policy.max_length}",
-                    advice="raise --max-length, or drop the row",
-                )
+            if found.refused:
+                advice = "raise --max-length, or drop the row" if found.too_long else ""
+                raise DataError(preference.source or preference.id, found.refused, advice=advice)
         values = scores(self.reader, encoded, budget=self.budget, dtype=self.dtype)
         for preference, row in zip(window, values, strict=True):
             if not np.isfinite(row).all():

@@ -24,8 +24,8 @@ _PLAIN = (
 _SEGMENTS = "{{ FIRST }}{% for m in messages %}{{ m['content'] + SEP }}{% endfor %}"
 
 
-class TemplateRefusal(Exception):
-    """The chat template does not take this conversation; `str` is its own reason."""
+class TemplateRefusal(PlauditError):
+    """The chat template does not take this conversation; the message is its own reason."""
 
 
 def adopt(tokenizer: Any, *, encoder: bool) -> list[str]:

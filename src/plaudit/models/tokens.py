@@ -177,6 +177,7 @@ def _ids(strings: Sequence[str], policy: TokenPolicy) -> list[Ids]:
         return [np.array(row, np.int32) for row in rows]
     tok.backend_tokenizer.no_truncation()
     tok.backend_tokenizer.no_padding()
+    tok.backend_tokenizer.encode_special_tokens = bool(getattr(tok, "split_special_tokens", False))
     found = tok.backend_tokenizer.encode_batch_fast(list(strings), add_special_tokens=False)
     return [np.array(e.ids, np.int32) for e in found]
 

@@ -152,8 +152,8 @@ def _encode(found, policy, dropped, rated) -> tuple[list[int], dict[int, Encoded
     encoded, keep = {}, []
     for i, e in zip(usable, encode_all([found[i] for i in usable], policy), strict=True):
         where = found[i].source or found[i].id
-        if e.too_long:
-            dropped.append((where, f"a response does not fit {policy.max_length} tokens"))
+        if e.refused:
+            dropped.append((where, e.refused))
         elif len(e.responses) == 2 and equal_after_cut(e):
             dropped.append((where, "both responses have the same tokens"))
         else:
