@@ -39,14 +39,18 @@ def world(
     if list:
         return _list(json)
     output, beside = _targets(name, output, truth)
+    return _make(name, output, beside, n=n, seed=seed, json=json)
+
+
+def _make(name: str, output: Path, truth: Path, *, n: int, seed: int, json: bool) -> int:
     from plaudit.data.worlds import make
     from plaudit.data.worlds._files import save
     from plaudit.report import terminal
 
     made = make(name, n=n, seed=seed)
-    save(made, output, beside)
+    save(made, output, truth)
     flipped = int(made.truth.flipped.sum())
-    facts = {"seed": seed, "rows": n, "flipped": flipped, "output": str(output), "truth": str(beside)}
+    facts = {"seed": seed, "rows": n, "flipped": flipped, "output": str(output), "truth": str(truth)}
     if json:
         terminal.document({"world": name, **facts})
     else:
