@@ -1,0 +1,43 @@
+"""`plaudit demo`: the road runs, refuses to overwrite, and goes on with `tiny` where nothing can be fetched."""
+
+import json
+
+import pytest
+
+from plaudit.cli import run
+from plaudit.commands.demo import road
+
+
+def test_an_existing_folder_is_refused_before_any_work(tmp_path, capsys):
+    assert run(["demo", "--output-dir", str(tmp_path)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_too_few_pairs_are_refused(tmp_path, capsys):
+    assert run(["demo", "--output-dir", str(tmp_path / "d"), "--pairs", "3"]) == 2
+    assert "pairs" in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
+
+
+def test_every_step_names_a_command_that_exists(tmp_path):
+    from plaudit.cli import COMMANDS
+
+    steps = road(tmp_path, "tiny", 64)
+    assert {words[0] for step in steps for words in step.commands} <= set(COMMANDS)
+    assert [step.commands[0][0] for step in steps] == ["world", "inspect", "train", "doctor", "evaluate", "score"]
+
+
+@pytest.mark.slow
+def test_the_road_runs_without_an_index(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PLAUDIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    folder = tmp_path / "d"
+    assert run(["demo", "--output-dir", str(folder), "--pairs", "64"]) == 0
+    said = capsys.readouterr()
+    assert "going on with tiny" in said.err
+    for words in ("$ plaudit train ", "$ plaudit doctor ", "What came out", "Where it lies", "scores.jsonl"):
+        assert words in said.out
+    found = json.loads((folder / "evaluation" / "results.json").read_text())["results"][0]
+    assert found["n"] == 64
+    assert len((folder / "scores.jsonl").read_text().splitlines()) == 64
