@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - what is imported for type checkers is public through _HOMES
 """plaudit: which preferences to trust, and reward models that hold up.
 
 Importing this package loads nothing heavy; each name below is fetched from its room on first use.
@@ -18,13 +19,13 @@ _HOMES = {
     "train": "plaudit.training.loop",
     "evaluate": "plaudit.evaluation.evaluate",
     "load": "plaudit.rewards.load",
-    "doctor": "plaudit.doctor.examine",
+    "examine": "plaudit.doctor.examine",
 }
-_RENAMED = {"doctor": "examine"}
 __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
     from plaudit.data.read import read
+    from plaudit.doctor.examine import examine
     from plaudit.errors import DataError, PlauditError
     from plaudit.evaluation.evaluate import evaluate
     from plaudit.records import Message, Preference, Steps
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), _RENAMED.get(name, name))
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'plaudit' has no attribute {name!r}")
 
 

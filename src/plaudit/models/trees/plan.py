@@ -85,10 +85,10 @@ class _Growing:
     size: int = 0
     reads: list[tuple[int, int, int, int]] = field(default_factory=list)  # flat, first, owner, which
 
-    def hang(self, ids: NDArray[np.int32], above: int, path: list[int]) -> int:
-        """Hang `ids` below segment `above`, reusing segments they begin with; returns the last segment."""
+    def hang(self, ids: NDArray[np.int32], above: int, path: list[int], *, merge: bool = True) -> int:
+        """Hang `ids` below segment `above`, with `merge` reusing segments they begin with; returns the last segment."""
         while len(ids):
-            for child in self.children.get(above, []):
+            for child in self.children.get(above, []) if merge else []:
                 known = self.ids[child]
                 if len(known) <= len(ids) and np.array_equal(known, ids[: len(known)]):
                     above, ids = child, ids[len(known) :]
@@ -114,7 +114,8 @@ class _Growing:
             last = cut
         for which, response in enumerate(record.responses):
             own = list(path)
-            leaf = self.hang(response, above, own)
+            # an encoder's record has no cuts: its tokens see what follows, so one that extends another stands alone
+            leaf = self.hang(response, above, own, merge=bool(record.cuts))
             shift = record.read[which]
             home = next((s for s in own if self.depth[s] <= shift < self.depth[s] + len(self.ids[s])), leaf)
             begin = next((s for s in own if self.depth[s] + len(self.ids[s]) > len(record.prompt)), leaf)

@@ -1,0 +1,1 @@
+"""Silent defects, one file each: `diagnose(subject) -> Finding`; `SkipCheck` with the reason if none can be told."""

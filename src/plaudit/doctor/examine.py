@@ -1,0 +1,107 @@
+"""Is this checkpoint's number the same everywhere? Every path is walked, every known silent defect looked for.
+
+A path is a way in which others get a score from the same files (`paths/`, one file each); a defect is something in
+the files that changes numbers without an error (`defects/`, one file each). The reference is transformers' own forward
+pass on each whole sequence alone.
+"""
+
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+import numpy as np
+
+from plaudit import catalog
+from plaudit.doctor.findings import Check, Finding, Report, SkipCheck, broken, healthy
+from plaudit.doctor.reading import deviation
+from plaudit.doctor.subject import Subject, open_subject
+
+PATHS, DEFECTS = "plaudit.doctor.paths", "plaudit.doctor.defects"
+
+
+def examine(
+    checkpoint: str | Path,
+    *,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    device: str = "",
+    tolerance: float = 1e-5,
+    longest: int = 512,
+    trust_remote_code: bool = False,
+) -> Report:
+    """Walk every path with a fixed dozen of conversations, and look for every known defect.
+
+    Args:
+        checkpoint: a folder, a hub id or an embedded model.
+        tolerance: largest deviation that passes, relative to max(1, |score|).
+        longest: tokens of the longest conversation tried.
+
+    Returns:
+        A `Report`; `report.ok` says whether nothing failed.
+
+    Raises:
+        PlauditError: nothing loadable is there.
+
+    >>> examine("nowhere/at/all")
+    Traceback (most recent call last):
+        ...
+    plaudit.errors.PlauditError: nowhere/at/all: no such folder
+    """
+    subject = open_subject(
+        checkpoint, dtype=dtype, device=device, longest=longest, trust_remote_code=trust_remote_code
+    )  # fmt: skip
+    checks = [_named("loads", _loads(subject))]
+    for name in catalog.names(PATHS):
+        checks.append(_named(name, _walk(catalog.load(PATHS, name), subject, tolerance)))
+    for name in catalog.names(DEFECTS):
+        checks.append(_named(name, _diagnose(catalog.load(DEFECTS, name), subject)))
+    family = subject.config.model_type if subject.config else "unknown"
+    sequences = len(subject.sample.ids) if subject.loaded else 0
+    return Report(subject.origin, family, dtype, tolerance, sequences, tuple(checks))
+
+
+def _named(name: str, found: Finding) -> Check:
+    return Check(name.replace("_", "-"), found.status, found.deviation, found.advice)
+
+
+def _loads(subject: Subject) -> Finding:
+    """Whether plaudit reads it, whether its template takes the sample, and whether scores differ at all."""
+    if subject.loaded is None:
+        return broken(f"plaudit cannot use it: {subject.refusal}")
+    if len(subject.sample.ids) < 2:
+        return broken("its chat template refuses every conversation of the sample; give the tokenizer another")
+    scores = subject.reference
+    if not np.isfinite(scores).all():
+        return broken("its scores are not finite; the weights are damaged: take an earlier checkpoint")
+    if np.ptp(scores) == 0:
+        return broken("it gives every conversation the same score; train it, or take another checkpoint")
+    refused = subject.sample.refused
+    return healthy(f"its template refuses {refused} of the 12 conversations of the sample" if refused else "")
+
+
+def _walk(path: ModuleType, subject: Subject, tolerance: float) -> Finding:
+    if subject.loaded is None or not subject.sample.ids:
+        return Finding("skip", "there is no score to compare with; see `loads`")
+    try:
+        found = deviation(path.scores(subject), subject.reference)
+    except SkipCheck as reason:
+        return Finding("skip", str(reason))
+    except Exception as error:  # strangers' checkpoints make strangers' libraries raise anything
+        return broken(f"{_said(error)}; {path.ADVICE}")
+    if found <= tolerance:
+        return healthy(deviation=found)
+    allowance = getattr(path, "ALLOWANCE", 1.0)
+    if found <= tolerance * allowance:
+        return healthy(f"within {allowance:g} times the tolerance, which this path is allowed; {path.WHY}", found)
+    return broken(path.ADVICE, None if found == float("inf") else found)
+
+
+def _diagnose(defect: ModuleType, subject: Subject) -> Finding:
+    try:
+        return defect.diagnose(subject)
+    except SkipCheck as reason:
+        return Finding("skip", str(reason))
+
+
+def _said(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -1,0 +1,70 @@
+"""What the doctor writes down: one check per path or defect, and the report that holds them."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Status = Literal["pass", "fail", "skip"]
+
+
+class SkipCheck(Exception):
+    """A check that does not apply here; `str` is the reason and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer. A `pass` may carry advice: something to know that changes no number by itself."""
+
+    status: Status
+    advice: str = ""
+    deviation: float | None = None
+
+
+def healthy(advice: str = "", deviation: float | None = None) -> Finding:
+    """Nothing wrong, perhaps something to know."""
+    return Finding("pass", advice, deviation)
+
+
+def broken(advice: str, deviation: float | None = None) -> Finding:
+    """Something that changes numbers without a word; the advice says what to do."""
+    return Finding("fail", advice, deviation)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A finding under its name. `deviation` is relative to max(1, |score|), None where nothing was compared."""
+
+    name: str
+    status: Status
+    deviation: float | None
+    advice: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was found out about one checkpoint.
+
+    >>> report = Report("rm/final", "llama", "float32", 1e-5, 24, (Check("seal", "pass", None, ""),))
+    >>> report.ok, report.document()["checks"][0]["name"]
+    (True, 'seal')
+    """
+
+    checkpoint: str
+    family: str
+    dtype: str
+    tolerance: float
+    sequences: int
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return all(check.status != "fail" for check in self.checks)
+
+    def check(self, name: str) -> Check:
+        """The check of that name."""
+        return next(c for c in self.checks if c.name == name)
+
+    def document(self) -> dict[str, Any]:
+        """The values of `plaudit doctor --json`."""
+        return {"ok": self.ok, **{k: v for k, v in asdict(self).items() if k != "checks"},
+                "checks": [asdict(check) for check in self.checks]}  # fmt: skip

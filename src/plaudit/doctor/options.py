@@ -1,0 +1,22 @@
+"""What `plaudit doctor` can be asked for."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DoctorOptions(BaseModel):
+    """How a checkpoint is examined."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision of weights and products on every path; in bfloat16 the tolerance has to be about 0.1."""
+    tolerance: float = Field(default=1e-5, gt=0)
+    """Largest deviation that passes, relative to max(1, |score|)."""
+    device: str = ""
+    """cpu, cuda, cuda:1; a GPU when there is one and nothing is said."""
+    longest: int = Field(default=512, ge=16)
+    """Tokens of the longest conversation tried, where the model takes as many."""
+    trust_remote_code: bool = False
+    """Run code that the checkpoint brings along."""
