@@ -5,11 +5,11 @@ import copy
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, tiny_family
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_plan import Record
 
+from families import FAMILIES, tiny_family
 from plaudit.models.forward import Reader, forward, hidden_states, inner, own_tokens, padded_scores, sequences
 from plaudit.models.score import scores
 from plaudit.models.trees import attention, flex
@@ -163,8 +163,8 @@ def test_hidden_states_are_the_family_s_own():
     laid = attention.layout(tree)
     with torch.no_grad():
         Reader(model, "tree")
-        ours = forward(model, laid, layers=(0, 1, -1))
-        means = forward(model, laid, layers=(1,), pool="mean")
+        ours = forward(model, laid, layers=(0, 1, -1))[:, 0]
+        means = forward(model, laid, layers=(1,), pools=("mean",))[:, 0]
         early = hidden_states(model, laid, (1,))
         model.set_attn_implementation("eager")
         for r, sequence in enumerate(sequences(tree)):

@@ -112,17 +112,21 @@ def hidden_states(model: Any, tree: Layout, layers: Sequence[int] = (-1,)) -> di
 
 
 def forward(
-    model: Any, tree: Layout, *, layers: Sequence[int] = (-1,), pool: Literal["read", "mean"] = "read"
+    model: Any, tree: Layout, *, layers: Sequence[int] = (-1,), pools: Sequence[Literal["read", "mean"]] = ("read",)
 ) -> Tensor:
-    """Hidden states where they are read: [L, R, H], layers in the order asked for.
+    """Hidden states where they are read: [L, Q, R, H], layers and poolings in the order asked for.
 
     `read` takes the read point, `mean` the mean over the response's own tokens.
     """
-    found = hidden_states(model, tree, layers)
-    if pool == "read":
-        return torch.stack([found[i][tree.reads] for i in layers])
-    spans = own_tokens(tree.tree)
-    return torch.stack([torch.stack([found[i][own].float().mean(0) for own in spans]) for i in layers])
+    found = hidden_states(inner(model), tree, layers)
+    own = own_tokens(tree.tree) if "mean" in pools else []
+
+    def pooled(hidden: Tensor, pool: str) -> Tensor:
+        if pool == "read":
+            return hidden[tree.reads]
+        return torch.stack([hidden[tokens].float().mean(0) for tokens in own])
+
+    return torch.stack([torch.stack([pooled(found[i], pool) for pool in pools]) for i in layers])
 
 
 def own_tokens(tree: Tree) -> list[Tensor]:
@@ -200,4 +204,4 @@ class Reader(nn.Module):
         if self.way == "padded":
             return padded_scores(self.model, tree.tree if isinstance(tree, Layout) else tree)
         laid = layout(tree, next(self.model.parameters()).device) if isinstance(tree, Tree) else tree
-        return scalar.score(inner(self.model), forward(self.model, laid)[0])
+        return scalar.score(inner(self.model), forward(self.model, laid)[0, 0])

@@ -49,6 +49,10 @@ class ModelScorer:
         self.loaded, self.dtype, self.budget = loaded, dtype, budget
         self.verdict = verdict or probe(loaded.model)
         self.reader = Reader(loaded.model.eval(), self.verdict.way)
+        if dtype == "bfloat16":  # cast the trunk's matrices once, not in every window
+            for layer in loaded.model.base_model.modules():
+                if isinstance(layer, torch.nn.Linear):
+                    layer.to(torch.bfloat16)
         self.fingerprint = digest(loaded.fingerprint, loaded.policy.digest, dtype)
 
     def score_stream(self, preferences: Iterable[Preference]) -> Iterator[NDArray]:
