@@ -32,7 +32,8 @@ def load(room: str, name: str) -> ModuleType:
     if wanted not in known:
         near = get_close_matches(wanted, known, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        what = room.rsplit(".", 1)[-1].rstrip("s").replace("losse", "loss")
+        room_name = room.rsplit(".", 1)[-1]
+        what = {"losses": "loss", "embedded": "model"}.get(room_name, room_name.rstrip("s"))
         raise OptionError([f"unknown {what} {name!r}{hint}"], advice="known: " + ", ".join(known))
     return import_module(f"{room}.{wanted}")
 

@@ -33,12 +33,18 @@ def _short_names(paths: list[str]) -> dict[str, str]:
 def _show_labels(judged: list[Summary]) -> None:
     keys = ["path", "comparisons", "duplicates", "contradictions", "disagreements", "longer_wins", "annotators"]
     names = ["file", "comparisons", "duplicates", "contradictions", "disagreements", "longer wins", "annotators"]
-    turns = [[s["human_turns"]["median"], s["human_turns"]["max"]] if s["human_turns"] else [None] * 2 for s in judged]
+    turns = [[_whole(s["human_turns"]["median"]), s["human_turns"]["max"]] if s["human_turns"] else [None] * 2
+             for s in judged]  # fmt: skip
     rows = [[s[k] for k in keys] + more for s, more in zip(judged, turns)]
-    table("Labels", [*names, "human turns", "most"], rows)
+    table("Labels", [*names, "human turns", "at most"], rows)
     strengths = [[s["path"], kind, n] for s in judged for kind, n in (s["strengths"] or {}).items()]
     if strengths:
         table("Strength as the source grades it", ["file", "strength", "preferences"], strengths)
+
+
+def _whole(number: float) -> float | int:
+    """Without decimals where there are none."""
+    return int(number) if number == int(number) else number
 
 
 def _show_lengths(judged: list[Summary]) -> None:

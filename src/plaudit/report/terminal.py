@@ -63,12 +63,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     from rich.text import Text
 
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 140)
-    grid = Table(title=Text(clean(title)), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(columns):
         numeric = i > 0 and all(isinstance(r[i], int | float) or r[i] in ("", None, "-") for r in rows)
         grid.add_column(Text(clean(name)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_cell(v)) for v in row))
+    if title:
+        console.print(Text(clean(title)), soft_wrap=True)  # a grid's own title would be folded to the grid's width
     console.print(grid)
 
 
