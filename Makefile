@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+OUT ?= demo-out
 export TOKENIZERS_PARALLELISM = false
 
 .PHONY: demo test check bench setup format clean
@@ -11,17 +12,19 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml requirements/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "plaudit needs Python 3.11 or newer; say make PYTHON=python3.12")'
+	@echo "setting up $(VENV), once: torch first, then the rest; a few minutes, most of it download"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements/constraints.txt torch==2.13.0
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c requirements/constraints.txt -e '.[dev]'
 	touch $@
 
+# Nothing is overwritten: a second demo needs another folder, as in make demo OUT=demo-out-2.
 demo: setup
-	$(BIN)/plaudit demo --output-dir demo-out
+	$(BIN)/plaudit demo --output-dir $(OUT)
 
 # One thread a worker: two processes of two threads each run at a fifth of the speed.
 test: setup
-	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -rs tests
 
 check: setup
 	$(BIN)/ruff format --check src tests benchmarks
