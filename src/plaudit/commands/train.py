@@ -1,5 +1,6 @@
 """`plaudit train`: preferences in, a reward model out."""
 
+import os
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -17,6 +18,7 @@ def train(
     output_dir: str,
     options: Annotated[TrainOptions, Parameter(name="*")] = TrainOptions(),  # noqa: B008 (frozen)
     resume: Annotated[bool, _QUIET] = False,
+    allow_changes: Annotated[bool, _QUIET] = False,
     layout: str | None = None,
     columns: str = "",
     dry_run: Annotated[bool, _QUIET] = False,
@@ -34,6 +36,8 @@ def train(
         A new folder for checkpoints, final, metrics.jsonl, curves.svg and run.json.
     resume:
         Go on with the run in --output-dir; the result has the same bits as an uninterrupted run.
+    allow_changes:
+        With --resume: go on although data, model or options are not those the run began with.
     layout:
         Read the files in this layout instead of the one recognised.
     columns:
@@ -52,18 +56,26 @@ def train(
         found = rehearse.rehearse(files, **how)
         terminal.document(found) if json else rehearse.show(found)
         return 0
-    run = loop.train(files, output_dir=output_dir, resume_run=resume, **how)
+    run = loop.train(files, output_dir=output_dir, resume_run=resume, allow_changes=allow_changes, **how)
+    if os.environ.get("RANK", "0") != "0":  # one process of several speaks for all
+        return 0
     if json:
         terminal.document(run)
         return 0
+    _show(run, output_dir)
+    return 0
+
+
+def _show(run: dict[str, Any], output_dir: str) -> None:
+    from plaudit.report import terminal
+
     held = run["held_out"]
     rows = [("steps", run["steps"]), ("trained on", run["rows"]["train"]), ("dropped", run["rows"]["dropped"])]
     if held:
         rows += [
-            ("held out", run["rows"]["held_out"]), ("held-out accuracy", held["eval_accuracy"]),
-            ("length-only accuracy", held["plaudit/eval_length_only"]), ("held-out loss (plain)", held["eval_loss"]),
-            ("best at step", held["step"]),
+            ("held out", run["rows"]["held_out"]), ("held-out accuracy", held.get("eval_accuracy")),
+            ("length-only accuracy", held.get("plaudit/eval_length_only")),
+            ("held-out loss (plain)", held["eval_loss"]), ("best at step", held["step"]),
         ]  # fmt: skip
     terminal.table(f"{output_dir}/final", ["", ""], rows)
     terminal.note(f"next: plaudit doctor {output_dir}/final")
-    return 0

@@ -119,7 +119,7 @@ def built_in() -> list[str]:
 def _model(path: Path, **options: Any) -> Scorer:
     if (path / folders.SEAL).exists() and not folders.is_sealed(path):
         raise PlauditError(f"{path} is damaged: files differ from its {folders.SEAL}", advice="copy or train it again")
-    if not (path / "config.json").is_file():
+    if not any((path / f).is_file() for f in ("config.json", "adapter_config.json")):
         inner = sorted(p.parent.name for p in path.glob("*/config.json"))
         hint = f"did you mean {path / ('final' if 'final' in inner else inner[0])}?" if inner else ""
         raise PlauditError(f"{path}: no checkpoint here: config.json is missing", advice=hint)

@@ -88,6 +88,40 @@ def batches(
         step += 1
 
 
+@dataclass(frozen=True)
+class Everything:
+    """The columns of all preferences at once, as an objective reads them: a `Batch` without a tree."""
+
+    group: Tensor
+    ranks: Tensor
+    ratings: Tensor
+    better: Tensor
+    worse: Tensor
+    target: Tensor
+    margin: Tensor
+    weight: Tensor
+    side: dict[str, Tensor]
+
+
+def everything(columns: Columns) -> Everything:
+    """All preferences as one batch, to be looked at before the first step."""
+    sizes = np.array([len(r) for r in columns.ratings], np.int64)
+    starts = np.cumsum(sizes) - sizes
+    ranks = [r or (-1,) * n for r, n in zip(columns.ranks, sizes.tolist(), strict=True)]
+    real = lambda x: torch.as_tensor(x, dtype=torch.float32)  # noqa: E731
+    return Everything(
+        group=torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)),
+        ranks=torch.tensor([i for row in ranks for i in row], dtype=torch.long),
+        ratings=real(np.concatenate(columns.ratings)),
+        better=torch.from_numpy(starts[columns.preference] + columns.better),
+        worse=torch.from_numpy(starts[columns.preference] + columns.worse),
+        target=real(columns.target),
+        margin=real(columns.margin),
+        weight=real(columns.weight),
+        side={"own_weight": real(np.repeat(columns.own_weight, sizes))},
+    )
+
+
 def _by_preference(columns: Columns, n: int) -> list[NDArray[np.int64]]:
     """Places of each preference's comparisons in the columns."""
     places = np.argsort(columns.preference, kind="stable")

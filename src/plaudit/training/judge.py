@@ -1,5 +1,7 @@
 """What the model being trained is worth on held-out preferences: plain loss, accuracy, and length-only beside them."""
 
+import math
+
 import numpy as np
 
 from plaudit.models.forward import Reader
@@ -12,26 +14,26 @@ def judge(reader: Reader, part: Part, options: TrainOptions) -> dict[str, float]
     """`eval_*` metrics of one side of the split, from raw score differences.
 
     Loss is plain Bradley-Terry on labelled, untied comparisons, weighted as in training but without margin or
-    smoothing, so that runs with different remedies can be compared. Ties of scores count half.
+    smoothing, so that runs with different remedies can be compared. Ties of scores count half. What cannot be told
+    (an accuracy without comparisons) is left out.
     """
     reader.eval()
     values = scores(reader, part.encoded, budget=options.batch_tokens, dtype=options.dtype)
     found = summary(values, part)
     lengths = [np.array([float(sum(len(m.text) for m in r)) for r in p.responses]) for p in part.preferences]
     found["plaudit/eval_length_only"] = summary(lengths, part)["eval_accuracy"]
-    return found
+    return {k: v for k, v in found.items() if math.isfinite(v)}
 
 
 def summary(values: list[np.ndarray], part: Part) -> dict[str, float]:
-    """The metrics of given scores, one array [N] per preference."""
+    """The metrics of given scores, one array [N] per preference; NaN where nothing was held out to tell."""
     c = part.columns
     flat = np.concatenate(values).astype(np.float64) if values else np.zeros(0)
     starts = np.cumsum([0, *map(len, values)])[:-1].astype(np.int64)
     better, worse = starts[c.preference] + c.better, starts[c.preference] + c.worse
     gap = flat[better] - flat[worse] if len(better) else np.zeros(0)
     gap = np.where(c.target >= 0.5, gap, -gap)  # towards the side the label favours
-    tied = np.array([p.is_tie for p in part.preferences], bool)[c.preference] if len(better) else np.zeros(0, bool)
-    weight = np.where(tied, 0.0, c.weight)
+    weight = np.where(c.target == 0.5, 0.0, c.weight)  # a tie, or a label that favours nobody
     total = weight.sum()
     right = (gap > 0) + 0.5 * (gap == 0)
     found = {

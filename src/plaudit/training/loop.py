@@ -4,10 +4,9 @@ Own loop over accelerate, short enough to read: DDP, FSDP and mixed precision co
 function of the data, the options and the step's number, so a resumed run ends with the bits of a straight one.
 """
 
+import copy
 import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,87 +14,24 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from torch import nn
 
-from plaudit.errors import Interrupted, PlauditError
-from plaudit.folders import publish, recover, write_file
+from plaudit.errors import Interrupted, OptionError, PlauditError
+from plaudit.folders import is_sealed, publish, recover, write_file
 from plaudit.models import checkpoint
-from plaudit.models.backbone import Loaded, load_backbone
+from plaudit.models.backbone import Loaded
 from plaudit.models.forward import Reader
-from plaudit.models.lora import attach
 from plaudit.models.trees.probe import probe
-from plaudit.report.terminal import note, progress
+from plaudit.report.terminal import as_json, note, progress
 from plaudit.seeds import seed_for
 from plaudit.training import judge, resume, schedule
-from plaudit.training.batches import batches, steps_per_epoch
+from plaudit.training.batches import batches, everything, steps_per_epoch
+from plaudit.training.interrupt import Interrupt
 from plaudit.training.objective import Objective
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Prepared, prepare
+from plaudit.training.start import accelerator_for, is_sharded, objective_for, optimizer_for, ready
 from plaudit.training.steps.plain import Around, step
-from plaudit.training.track import Metrics, Sink, sinks
-
-
-def accelerator_for(options: TrainOptions) -> Accelerator:
-    """An accelerator for these options; a second run in one process may ask for another precision."""
-    AcceleratorState._reset_state()
-    mixed = "bf16" if options.dtype == "bfloat16" else "no"
-    return Accelerator(mixed_precision=mixed, cpu=options.device == "cpu" or not torch.cuda.is_available())
-
-
-def ready(model: str, options: TrainOptions) -> Loaded:
-    """The model to train: loaded, its head seeded, adapters or freezing as asked."""
-    loaded = load_backbone(
-        model, seed=options.seed, for_training=True, trust_remote_code=options.trust_remote_code,
-        max_length=options.max_length, dropout=options.dropout,
-    )  # fmt: skip
-    if options.tuning == "lora":
-        targets = options.lora_targets
-        loaded.model = attach(
-            loaded.model, r=options.lora_r, alpha=options.lora_alpha, dropout=options.lora_dropout,
-            targets=targets if targets == "all-linear" else [t.strip() for t in targets.split(",")], seed=options.seed,
-        )  # fmt: skip
-    elif options.tuning == "frozen":
-        for p in loaded.model.base_model.parameters():
-            p.requires_grad_(False)
-    if options.gradient_checkpointing:
-        loaded.model.activation_checkpointing_enable({"use_reentrant": False})
-    return loaded
-
-
-def optimizer_for(model: nn.Module, objective: Objective, options: TrainOptions) -> torch.optim.AdamW:
-    """AdamW; matrices decay, vectors do not."""
-    moving = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in moving if p.ndim > 1]
-    plain = [p for p in moving if p.ndim <= 1] + list(objective.parameters.values())
-    groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(
-        [g for g in groups if g["params"]], lr=options.peak(), betas=(options.adam_beta1, options.adam_beta2),
-        eps=options.adam_epsilon, fused=True,
-    )  # fmt: skip
-
-
-class _Signals:
-    """Ctrl-C asks once: the running step is finished and saved. A second one stops at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
-
-    def __enter__(self) -> "_Signals":
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def _ask(self, *_: Any) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        note("stopping after this step; a checkpoint is saved (Ctrl-C again stops at once)")
-
-    def __exit__(self, *_: Any) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+from plaudit.training.track import Metrics, Sink, check_sinks, sinks
 
 
 def train(
@@ -105,13 +41,15 @@ def train(
     output_dir: str | Path,
     options: TrainOptions | None = None,
     resume_run: bool = False,
+    allow_changes: bool = False,
     layout: str | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Train a reward model on preferences; returns what `run.json` holds.
 
     Writes sealed checkpoints, `final`, `metrics.jsonl`, `curves.svg`, `run.json` and, when rows fell out,
-    `dropped.jsonl` into `output_dir`.
+    `dropped.jsonl` into `output_dir`. With `resume_run` a run goes on from its newest whole checkpoint, and refuses
+    other data, options or model than it began with unless `allow_changes`.
 
     Raises:
         PlauditError: nothing to train on, a folder in the way, or a run that cannot be resumed.
@@ -120,12 +58,18 @@ def train(
     """
     options = options or TrainOptions()
     folder = Path(output_dir)
+    if folder.exists() and not folder.is_dir():
+        raise PlauditError(f"{folder} is a file", advice="choose another --output-dir")
     if folder.exists() and any(folder.iterdir()) and not resume_run:
         raise PlauditError(f"{folder} is not empty", advice="--resume goes on with it; or choose another --output-dir")
+    check_sinks(options.report_to)
+    objective = objective_for(options)
     accelerator = accelerator_for(options)
     loaded = ready(model, options)
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
-    return Run(folder, loaded, prepared, options, accelerator, model).go(resume_run)
+    objective.refuse_unread(everything(prepared.train.columns))
+    run = Run(folder, loaded, prepared, options, objective, accelerator, model)
+    return run.go(resume_run, allow_changes)
 
 
 class Run:
@@ -137,49 +81,81 @@ class Run:
         loaded: Loaded,
         prepared: Prepared,
         options: TrainOptions,
+        objective: Objective,
         accelerator: Accelerator,
         base: str,
     ) -> None:
         self.folder, self.loaded, self.prepared, self.options = folder, loaded, prepared, options
-        self.accelerator, self.base = accelerator, base
-        self.objective = Objective(
-            pair=options.loss, lists=options.list_loss, points=options.point_loss,
-            center=options.center_rewards_coefficient, pointwise_coefficient=options.pointwise_coefficient,
-        )  # fmt: skip
+        self.objective, self.accelerator, self.base = objective, accelerator, base
+        self.main = accelerator.is_main_process
         loaded.model.to(accelerator.device)
+        objective.parameters.to(accelerator.device)
         self.verdict = probe(loaded.model)
         self.reader = Reader(loaded.model, self.verdict.way)
+        self.plain = self._plain()
         self.optimizer = optimizer_for(self.reader, self.objective, options)
         self.wrapped, self.optimizer = accelerator.prepare(self.reader, self.optimizer)
         size = min(options.batch_size, len(prepared.train))
         self.size, self.per_epoch = size, steps_per_epoch(len(prepared.train), size)
         self.steps = options.max_steps or max(round(options.epochs * self.per_epoch), 1)
         self.eval_every = options.eval_steps or max(math.ceil(self.steps / 4), 1)
+        self.done, self.saved = 0, -1
         self.state: dict[str, Any] = {
-            "best": None, "best_checkpoint": "", "patience": 0, "skipped": 0, "seconds": 0.0,
+            "best": None, "best_checkpoint": "", "patience": 0, "skipped": 0, "num_tokens": 0, "seconds": 0.0,
         }  # fmt: skip
         self.digests = {**prepared.digests, "model": loaded.fingerprint}
         self.wanted = {k: v for k, v in options.model_dump().items() if k not in ("report_to", "device")}
+
+    def _plain(self) -> Reader | None:
+        """The model that is saved: the one trained or, when that is sharded, a whole copy on the main process."""
+        if not is_sharded(self.accelerator):
+            return self.reader
+        if self.objective.parameters:
+            raise OptionError(
+                [f"loss {self.options.loss} learns a parameter of its own, which FSDP would not see"],
+                advice="fix it with --loss-options.a (rao_kupper) or --loss-options.b (davidson)",
+            )
+        return copy.deepcopy(self.reader).cpu() if self.main else None
 
     # what a checkpoint knows
 
     def _facts(self) -> dict[str, Any]:
         return {"options": self.wanted, "digests": self.digests, "steps_planned": self.steps, **self.state}
 
-    def _save(self, done: int) -> Path:
-        path = self.folder / f"checkpoint-{done}"
-        if self.accelerator.is_main_process:
-            write = None if self.options.tuning == "lora" else self._write_model
+    def _moving(self) -> dict[str, torch.Tensor]:
+        return resume.moving(self.reader, self.objective.parameters)
+
+    def _save(self, done: int) -> None:
+        if done == self.saved:
+            return
+        if self.main or is_sharded(self.accelerator):  # every process holds a part, or the main one holds all
+            named = self._moving()
+            weights = {n: resume.whole(p) for n, p in named.items()}
+            moments = resume.moments(named, self.optimizer)
+        if self.main:
+            self._bring_home(weights)
             resume.save(
-                self.folder, done, model=self.reader, optimizer=self.optimizer, extra=dict(self.objective.parameters),
-                state=self._facts(), write_model=write,
-            )  # fmt: skip
+                self.folder, done, weights=weights, moments=moments, state=self._facts(), write_model=self._write_model
+            )
             resume.prune(self.folder, self.options.save_total_limit, self.state["best_checkpoint"])
+        self.saved = done
         self.accelerator.wait_for_everyone()
-        return path
+
+    def _bring_home(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Under FSDP, put the weights into the whole copy."""
+        if self.plain is not None and self.plain is not self.reader:
+            with torch.no_grad():
+                for name, p in resume.moving(self.plain).items():
+                    p.copy_(weights[name])
 
     def _write_model(self, part: Path) -> None:
-        checkpoint.save(part, self.reader.model, self.loaded.tokenizer, self._card(None))
+        """The loadable model or, with LoRA, the adapter alone."""
+        assert self.plain is not None
+        with resume.as_system_error(part):
+            if self.options.tuning == "lora":
+                resume.write_adapter(part, self.plain.model, self.loaded.tokenizer)
+            else:
+                checkpoint.save(part, self.plain.model, self.loaded.tokenizer, self._card(None))
 
     def _card(self, held: Mapping[str, float] | None) -> dict[str, Any]:
         p = self.prepared
@@ -195,6 +171,7 @@ class Run:
             "reward": {"mean": held["eval_mean_reward"], "std": held["plaudit/eval_std_reward"], "source": "held-out"}
             if held
             else None,
+            "loss_parameters": {n: p.item() for n, p in self.objective.parameters.items()},
             "way": self.verdict.way,
             "policy": self.loaded.policy.facts(),
         }
@@ -205,42 +182,60 @@ class Run:
 
     # the road
 
-    def go(self, resume_run: bool) -> dict[str, Any]:
+    def go(self, resume_run: bool, allow_changes: bool = False) -> dict[str, Any]:
+        """Train to the end, or from where a checkpoint stands."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        done = self._take_up() if resume_run else 0
-        if done >= self.steps and (self.folder / "final").exists():
-            note(f"{self.folder} is finished already ({self.steps} steps)")
+        if resume_run:
+            self._take_up(allow_changes)
+        if self._enough() and is_sealed(self.folder / "final") and (self.folder / "run.json").exists():
+            self._say(f"{self.folder} is finished already ({self.done} steps)")
             return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
-        self._announce(done)
-        main = self.accelerator.is_main_process
-        metrics = Metrics(self.folder, upto=done) if main else None
-        others = sinks(self.options.report_to, self.folder, self.wanted) if main else []
-        self.sinks: list[Sink] = [metrics, *others] if metrics else []
+        self._announce()
+        others = sinks(self.options.report_to, self.folder, self.wanted) if self.main else []
+        self.sinks: list[Sink] = [Metrics(self.folder, upto=self.done), *others] if self.main else []
         try:
-            with _Signals() as signals:
-                self._steps(done, signals)
+            with Interrupt(self.accelerator) as interrupt:
+                self._steps(interrupt)
         finally:
             for sink in self.sinks:
                 sink.close()
         return self._finish()
 
-    def _take_up(self) -> int:
-        recover(self.folder / "final")
+    def _say(self, text: str) -> None:
+        if self.main:
+            note(text)
+
+    def _enough(self) -> bool:
+        patience = self.options.early_stopping_patience
+        return self.done >= self.steps or bool(patience and self.state["patience"] >= patience)
+
+    def _take_up(self, allow_changes: bool) -> None:
+        if self.main:
+            recover(self.folder / "final")
+            resume.sweep(self.folder)
+        self.accelerator.wait_for_everyone()
         newest, skipped = resume.newest(self.folder)
         for path in skipped:
-            note(f"skipped {path.name}: its seal does not hold")
+            self._say(f"skipped {path.name}: its seal does not hold")
         if newest is None:
-            note("no checkpoint yet: starting from the first step")
-            return 0
+            self._say("no checkpoint yet: starting from the first step")
+            return
         state = resume.read_state(newest)
-        resume.refuse_changes(state, {"digests": self.digests, "options": self.wanted})
-        resume.restore(newest, model=self.reader, optimizer=self.optimizer, extra=dict(self.objective.parameters))
+        changed = resume.changes(state, {"digests": self.digests, "options": self.wanted})
+        if changed and not allow_changes:
+            raise PlauditError(
+                "cannot resume, the run was started otherwise:\n  " + "\n  ".join(changed),
+                advice="put these back, start anew with another --output-dir, or say --allow-changes",
+            )
+        for change in changed:
+            self._say(f"resuming although {change}")
+        resume.restore(newest, self._moving(), self.optimizer)
         self.state = {k: state[k] for k in self.state}
-        note(f"resuming from {newest.name}")
-        return int(state["step"])
+        self.done = self.saved = int(state["step"])
+        self._say(f"resuming from {newest.name}")
 
-    def _announce(self, done: int) -> None:
-        if not self.accelerator.is_main_process:
+    def _announce(self) -> None:
+        if not self.main:
             return
         p, c = self.prepared, self.prepared.counts
         note(
@@ -248,110 +243,121 @@ class Run:
             + (f", {c['cut']:,} cut by {c['cut_tokens']:,} prompt tokens" if c["cut"] else "")
             + (f"; {p.carried:,} carry a target, margin or weight" if p.carried else "")
         )
+        if c["shared_groups"]:
+            note(f"{c['shared_groups']:,} prompt groups are both trained on and held out: held-out numbers flatter")
         note(f"{self.steps:,} steps of {self.size} preferences; {self.base}: {self.verdict.reason}")
         if p.dropped:
             lines = [json.dumps({"where": w, "reason": r}, ensure_ascii=True) for w, r in p.dropped]
             write_file(self.folder / "dropped.jsonl", ("\n".join(lines) + "\n").encode())
 
-    def _steps(self, done: int, signals: _Signals) -> None:
+    def _steps(self, interrupt: Interrupt) -> None:
         o, start, carried = self.options, time.perf_counter(), self.state["seconds"]
-        around = Around(self.accelerator, o.max_grad_norm)
         feed = batches(
             self.prepared.train.encoded, self.prepared.train.columns, size=self.size, budget=o.batch_tokens,
-            seed=o.seed, start=done, shares=self.accelerator.num_processes,
+            seed=o.seed, start=self.done, shares=self.accelerator.num_processes,
         )  # fmt: skip
         with progress("training", self.steps) as bar:
-            bar.advance(done)
-            while done < self.steps:
-                self.wrapped.train()
-                torch.manual_seed(seed_for(o.seed, "dropout", done, self.accelerator.process_index))
-                rate = schedule.rate(
-                    done,
-                    self.steps,
-                    peak=o.peak(),
-                    warmup=o.warmup_ratio,
-                    kind=o.lr_scheduler_type,
-                    floor=o.min_lr_ratio,
-                )
-                for group in self.optimizer.param_groups:
-                    group["lr"] = rate
+            bar.advance(self.done)
+            while not self._enough():
                 before = time.perf_counter()
-                try:
-                    sums = step(self.wrapped, next(feed), self.objective, self.optimizer, around=around)
-                except PlauditError as error:
-                    raise type(error)(self._located(error, done), advice=error.advice or _ADVICE) from error
-                done += 1
-                facts = self._log(done, sums, rate, time.perf_counter() - before)
-                bar.advance(1, **facts)
+                rate = self._rate()
+                sums = self._step(next(feed))
+                self.done += 1
+                bar.advance(1, **self._log(sums, rate, time.perf_counter() - before))
                 self.state["seconds"] = carried + time.perf_counter() - start
-                stop = self._judge_and_save(done)
-                if signals.asked and done < self.steps and not stop:
-                    self._save(done)
-                    raise Interrupted(f"stopped after step {done}", advice="the same command with --resume goes on")
-                if stop:
-                    note(f"stopped early at step {done}: {self.state['patience']} evaluations without a better one")
-                    break
-        self.done = done
+                self._judge_and_save()
+                if interrupt.asked() and not self._enough():
+                    self._save(self.done)
+                    raise Interrupted(
+                        f"stopped after step {self.done}", advice="the same command with --resume goes on"
+                    )
+        if self.done < self.steps:
+            self._say(f"stopped early at step {self.done}: {self.state['patience']} evaluations without a better one")
 
-    def _located(self, error: PlauditError, done: int) -> str:
+    def _rate(self) -> float:
+        """The learning rate of this step, set."""
+        o = self.options
+        rate = schedule.rate(
+            self.done, self.steps, peak=o.peak(), warmup=o.warmup_ratio, kind=o.lr_scheduler_type, floor=o.min_lr_ratio
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _step(self, micro: Sequence) -> dict[str, float]:
+        self.wrapped.train()
+        torch.manual_seed(seed_for(self.options.seed, "dropout", self.done, self.accelerator.process_index))
+        around = Around(self.accelerator, self.options.max_grad_norm)
+        try:
+            return step(self.wrapped, micro, self.objective, self.optimizer, around=around)
+        except PlauditError as error:
+            raise type(error)(self._located(error), advice=error.advice or _ADVICE) from error
+
+    def _located(self, error: PlauditError) -> str:
         """The error's message with the step, and row numbers turned into the files' own places."""
         rows = getattr(error, "rows", ())
         names = [self.prepared.train.preferences[r].source or self.prepared.train.preferences[r].id for r in rows]
-        return f"step {done + 1}: {error.message}" + (f": {', '.join(names[:8])}" if names else "")
+        return f"step {self.done + 1}: {error.message}" + (f": {', '.join(names[:8])}" if names else "")
 
-    def _log(self, done: int, sums: Mapping[str, float], rate: float, seconds: float) -> dict[str, Any]:
+    def _log(self, sums: Mapping[str, float], rate: float, seconds: float) -> dict[str, Any]:
+        """Write this step's metrics when they are due; returns what the progress bar shows."""
         if sums.get("skipped"):
             self.state["skipped"] += 1
             return {"skipped": self.state["skipped"]}
         compared = sums["compared"]
+        self.state["num_tokens"] += int(sums["num_tokens"])
         values = {
             "loss": sums["loss_sum"],
-            "plaudit/plain_loss": sums["plain_sum"] / sums["plain_weight"] if sums["plain_weight"] else float("nan"),
-            "accuracy": sums["accurate"] / compared if compared else float("nan"),
-            "margin": sums["margin_sum"] / compared if compared else float("nan"),
+            "plaudit/plain_loss": sums["plain_sum"] / sums["plain_weight"] if sums["plain_weight"] else math.nan,
+            "accuracy": sums["accurate"] / compared if compared else math.nan,
+            "margin": sums["margin_sum"] / compared if compared else math.nan,
             "min_reward": sums["reward_min"], "mean_reward": sums["reward_sum"] / max(sums["n"], 1),
             "max_reward": sums["reward_max"], "grad_norm": sums["grad_norm"], "learning_rate": rate,
-            "num_tokens": sums["num_tokens"], "plaudit/computed_tokens": sums["tokens"],
-            "epoch": done / self.per_epoch,
+            "num_tokens": self.state["num_tokens"], "plaudit/computed_tokens": int(sums["tokens"]),
+            "epoch": self.done / self.per_epoch,
         }  # fmt: skip
-        if done % self.options.logging_steps == 0 or done == self.steps:
-            for sink in self.sinks:
-                sink.log({k: v for k, v in values.items() if v == v}, done)
-        return {"loss": values["loss"], "acc": values["accuracy"], "margin": values["margin"],
-                "tok/s": round(sums["num_tokens"] / max(seconds, 1e-9))}  # fmt: skip
+        if self.done % self.options.logging_steps == 0 or self.done == self.steps:
+            self._tell(values)
+        return {"loss": values["loss"], "accuracy": values["accuracy"], "margin": values["margin"],
+                "tokens/s": round(sums["num_tokens"] / max(seconds, 1e-9))}  # fmt: skip
 
-    def _judge_and_save(self, done: int) -> bool:
-        """Evaluate and save when due; True when training should stop early."""
-        o, last = self.options, done == self.steps
-        improved, stop = False, False
-        if len(self.prepared.held) and (done % self.eval_every == 0 or last):
+    def _tell(self, values: Mapping[str, float]) -> None:
+        """What is not a number (the accuracy of a batch without comparisons) is left out."""
+        for sink in self.sinks:
+            sink.log({k: v for k, v in values.items() if math.isfinite(v)}, self.done)
+
+    def _judge_and_save(self) -> None:
+        """Evaluate and save when due."""
+        o, last, improved = self.options, self.done == self.steps, False
+        if len(self.prepared.held) and (self.done % self.eval_every == 0 or last):
             now = judge.judge(self.reader, self.prepared.held, o)
-            for sink in self.sinks:
-                sink.log({k: v for k, v in now.items() if v == v}, done)
+            self._tell(now)
             improved = judge.better(now, self.state["best"], o.metric_for_best_model)
             self.state["patience"] = 0 if improved else self.state["patience"] + 1
             if improved:
-                self.state.update(best={**now, "step": done}, best_checkpoint=f"checkpoint-{done}")
-            stop = bool(o.early_stopping_patience) and self.state["patience"] >= o.early_stopping_patience
-        if improved or last or stop or (o.save_steps and done % o.save_steps == 0):
-            self._save(done)
-        return stop
+                self.state.update(best={**now, "step": self.done}, best_checkpoint=f"checkpoint-{self.done}")
+        if improved or self._enough() or (o.save_steps and self.done % o.save_steps == 0):
+            self._save(self.done)
 
     def _finish(self) -> dict[str, Any]:
         best = self.state["best_checkpoint"]
         if best and best != f"checkpoint-{self.done}":
-            weights = resume.load_file(self.folder / best / resume.TRAINED)
-            resume.restore_weights(self.reader, weights, dict(self.objective.parameters))
+            resume.restore_weights(self.folder / best, self._moving())
+        if is_sharded(self.accelerator):
+            self._bring_home({n: resume.whole(p) for n, p in self._moving().items()})
+        card = self._card(self.state["best"])
         document = {
             "steps": self.done, "rows": self._rows(), "options": self.options.model_dump(), "model": self.base,
             "digests": self.digests, "held_out": self.state["best"] or {}, "way": self.verdict.way,
-            "skipped_steps": self.state["skipped"], "seconds": self.state["seconds"],
+            "loss_parameters": card["loss_parameters"], "skipped_steps": self.state["skipped"],
+            "num_tokens": self.state["num_tokens"], "seconds": self.state["seconds"],
         }  # fmt: skip
-        if self.accelerator.is_main_process:
+        if self.main:
+            assert self.plain is not None
             recover(self.folder / "final")
-            with publish(self.folder / "final", replace=True) as part:
-                checkpoint.save(part, self.reader.model, self.loaded.tokenizer, self._card(self.state["best"]))
-            write_file(self.folder / "run.json", json.dumps(document, indent=1).encode())
+            with publish(self.folder / "final", replace=True) as part, resume.as_system_error(part):
+                checkpoint.save(part, self.plain.model, self.loaded.tokenizer, card)
+            write_file(self.folder / "run.json", as_json(document).encode())
         self.accelerator.wait_for_everyone()
         return document
 

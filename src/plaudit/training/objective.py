@@ -155,6 +155,14 @@ class Objective:
         }
         return loss, _floats(sums | _plain(rows) | _rewards(rows))
 
+    def refuse_unread(self, batch: Batch) -> None:
+        """Raise for columns that the chosen losses would leave unread, before any step is taken.
+
+        Raises:
+            OptionError: which loss, which column.
+        """
+        self._refuse_unread(_Rows(batch, torch.zeros(len(batch.group)), "list" in self._parts))
+
     def _call(self, kind: str, columns: Mapping[str, Tensor]) -> Tensor:
         part, scores = self._parts[kind], next(iter(columns.values()))
         learned = {n: self.parameters[n].to(scores) for n in self._learned[kind]}

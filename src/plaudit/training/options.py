@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 
 class TrainOptions(BaseModel):
@@ -61,10 +61,13 @@ class TrainOptions(BaseModel):
     """What becomes of ranked lists: all their pairs, or one Plackett-Luce likelihood."""
     point_loss: Literal["mse", "bce"] = "mse"
     """Loss of responses that carry a rating or a label and no rival."""
+    loss_options: dict[str, FiniteFloat] = {}
+    """Options of the losses chosen, as --loss-options.NAME=VALUE: top_k (plackett_luce), prior, and a (rao_kupper) or
+    b (davidson), which fixes the tie parameter that is learned otherwise."""
     rating: str = ""
     """Name of the rating that pointwise rows are trained on; by default the only one there is."""
     pointwise_coefficient: float = Field(1.0, ge=0)
-    """Weight of the pointwise part beside the pairwise one."""
+    """Weight of the pointwise part beside the pairwise one; 0 leaves ratings out."""
     center_rewards_coefficient: float = Field(0.0, ge=0)
     """Weight of (chosen + rejected)^2, which keeps rewards around zero; 0.01 is usual."""
     ignore_columns: bool = False
@@ -87,7 +90,7 @@ class TrainOptions(BaseModel):
     metric_for_best_model: Literal["loss", "accuracy"] = "loss"
     """What the best checkpoint is best in, on held-out preferences: plain Bradley-Terry loss, or accuracy."""
     logging_steps: int = Field(1, ge=1)
-    """Write a line of metrics every so many steps."""
+    """Write the metrics of every so-many-th step, and of the last."""
     report_to: str = ""
     """Trackers beside metrics.jsonl, comma separated: trackio, tensorboard, wandb."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from plaudit.data.pairs import carries_columns, targets
 from plaudit.data.read import read
-from plaudit.data.split import groups_of, held_out
+from plaudit.data.split import GroupBy, groups_of, held_out
 from plaudit.errors import OptionError, PlauditError
 from plaudit.models.tokens import Encoded, encode_all, equal_after_cut
 from plaudit.records import Preference, digest
@@ -65,8 +65,12 @@ def weighted(file: str) -> tuple[str, float]:
     return path, weight
 
 
-def gather(files: Sequence[str], *, layout=None, columns=None) -> Gathered:
-    """All preferences of the files, the rows rejected (where, reason), and counts."""
+def gather(files: Sequence[str], *, layout=None, columns=None, ignore_columns: bool = False) -> Gathered:
+    """All preferences of the files, the rows rejected (where, reason), and counts.
+
+    `carried` counts the preferences that bring a target, margin or weight of their own; `ignore_columns` takes these
+    off. The weight of a file multiplies what is left.
+    """
     kept: list[Preference] = []
     dropped: list[tuple[str, str]] = []
     counts: Counter = Counter()
@@ -79,10 +83,12 @@ def gather(files: Sequence[str], *, layout=None, columns=None) -> Gathered:
             for record in row.records:
                 if not isinstance(record, Preference):
                     dropped.append((row.where, "steps are not preferences: process rewards are trained elsewhere"))
-                elif weight != 1:
-                    kept.append(replace(record, weight=record.weight * weight))
-                else:
-                    kept.append(record)
+                    continue
+                if carries_columns(record):
+                    counts["ignored" if ignore_columns else "carried"] += 1
+                    if ignore_columns:
+                        record = replace(record, target=None, margin=0.0, weight=1.0)
+                kept.append(replace(record, weight=record.weight * weight) if weight != 1 else record)
     return kept, dropped, counts
 
 
@@ -94,9 +100,11 @@ def prepare(
     Raises:
         PlauditError: nothing that can be trained on is left.
     """
-    found, dropped, counts = gather(files, layout=layout, columns=columns)
+    how = {"layout": layout, "columns": columns, "ignore_columns": options.ignore_columns}
+    found, dropped, counts = gather(files, **how)
     if options.eval:
-        other, lost, _ = gather([options.eval], layout=layout)
+        other, lost, seen = gather([options.eval], **how)
+        counts["rows"] += seen["rows"]
         dropped += [(where, f"held-out: {reason}") for where, reason in lost]
         inside = [False] * len(found) + [True] * len(other)
         found = found + other
@@ -107,18 +115,18 @@ def prepare(
     sides = {}
     for name, wanted in (("train", False), ("held", True)):
         picked = [i for i in keep if inside[i] == wanted]
-        sides[name] = _part([found[i] for i in picked], [encoded[i] for i in picked], options, rated)
+        sides[name] = _part([found[i] for i in picked], [encoded[i] for i in picked], options.group_by, rated)
     if not len(sides["train"]):
         raise PlauditError("no preference is left to train on", advice="`plaudit inspect` shows why rows were dropped")
     counts.update(
         preferences=len(found), train=len(sides["train"]), held_out=len(sides["held"]), dropped=len(dropped),
         cut=sum(1 for i in keep if encoded[i].dropped_tokens), cut_tokens=sum(encoded[i].dropped_tokens for i in keep),
+        shared_groups=len(np.intersect1d(sides["train"].groups, sides["held"].groups)),
     )  # fmt: skip
-    carried = 0 if options.ignore_columns else sum(carries_columns(p) for p in sides["train"].preferences)
     digests = {
         "train": data_digest(sides["train"]), "held_out": data_digest(sides["held"]), "tokens": policy.digest,
     }  # fmt: skip
-    return Prepared(sides["train"], sides["held"], dropped, dict(counts), digests, carried, rated)
+    return Prepared(sides["train"], sides["held"], dropped, dict(counts), digests, counts["carried"], rated)
 
 
 def _held(found: Sequence[Preference], options: TrainOptions, seed: int) -> list[bool]:
@@ -128,17 +136,24 @@ def _held(found: Sequence[Preference], options: TrainOptions, seed: int) -> list
 
 
 def _rating(found: Sequence[Preference], options: TrainOptions) -> str:
-    """The rating that rows without a rival are trained on."""
-    names = Counter(name for p in found if not p.comparisons() for r in p.ratings for name in r)
-    if options.rating:
-        if names and options.rating not in names:
-            raise OptionError(
-                [f"rating: no row carries {options.rating!r}"], advice="known: " + ", ".join(sorted(names))
-            )
-        return options.rating
-    if len(names) > 1:
-        raise OptionError(["rows carry several ratings"], advice="choose with --rating: " + ", ".join(sorted(names)))
-    return next(iter(names), "")
+    """The rating that rows without a rival are trained on.
+
+    Raises:
+        OptionError: several and none chosen, one chosen that no row carries, or labels that the loss cannot take.
+    """
+    lone = [p for p in found if not p.comparisons()]
+    names = Counter(name for p in lone for r in p.ratings for name in r)
+    known = "known: " + ", ".join(sorted(names)) if names else "no row without a rival carries a rating"
+    if options.rating and options.rating not in names:
+        raise OptionError([f"rating: no row carries {options.rating!r}"], advice=known)
+    if not options.rating and len(names) > 1:
+        raise OptionError(["rows carry several ratings: choose one with --rating"], advice=known)
+    name = options.rating or next(iter(names), "")
+    for p in lone if options.point_loss == "bce" and name else []:
+        for value in (r[name] for r in p.ratings if name in r):
+            if not 0 <= value <= 1:
+                raise OptionError([f"{p.source or p.id}: bce takes labels from 0 to 1, not {name} {value:g}"])
+    return name
 
 
 def _encode(found, policy, dropped, rated) -> tuple[list[int], dict[int, Encoded]]:
@@ -162,8 +177,8 @@ def _encode(found, policy, dropped, rated) -> tuple[list[int], dict[int, Encoded
     return keep, encoded
 
 
-def _part(preferences: list[Preference], encoded: list[Encoded], options: TrainOptions, rated: str) -> Part:
-    c = targets(preferences, ignore_columns=options.ignore_columns)
+def _part(preferences: list[Preference], encoded: list[Encoded], by: GroupBy, rated: str) -> Part:
+    c = targets(preferences)
     ratings: list[NDArray[np.float64]] = []
     for p in preferences:
         row = np.full((len(p.responses), 1), np.nan)
@@ -171,11 +186,11 @@ def _part(preferences: list[Preference], encoded: list[Encoded], options: TrainO
             for j, values in enumerate(p.ratings):
                 row[j, 0] = values.get(rated, np.nan)
         ratings.append(row)
-    own = np.array([1.0 if options.ignore_columns else p.weight for p in preferences], np.float64)
+    own = np.array([p.weight for p in preferences], np.float64)
     columns = Columns(
         c.preference, c.better, c.worse, c.target, c.margin, c.weight, [p.ranks for p in preferences], ratings, own
     )
-    return Part(preferences, encoded, columns, groups_of(preferences, options.group_by))
+    return Part(preferences, encoded, columns, groups_of(preferences, by))
 
 
 def data_digest(part: Part) -> str:

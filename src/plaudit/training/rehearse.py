@@ -9,10 +9,11 @@ from plaudit.models.tokens import texts
 from plaudit.models.trees.plan import cost, plan
 from plaudit.models.trees.probe import probe
 from plaudit.report import terminal
-from plaudit.training.batches import rows_of, steps_per_epoch
-from plaudit.training.loop import ready
+from plaudit.training.batches import everything, rows_of, steps_per_epoch
 from plaudit.training.options import TrainOptions
-from plaudit.training.prepare import prepare
+from plaudit.training.prepare import Part, prepare
+from plaudit.training.start import objective_for, ready
+from plaudit.training.track import check_sinks
 
 
 def rehearse(
@@ -25,15 +26,17 @@ def rehearse(
 ) -> dict[str, Any]:
     """The resolved options, counts after each filter, token quantiles, the first pair as rendered, and estimates."""
     options = options or TrainOptions()
+    check_sinks(options.report_to)
+    objective = objective_for(options)
     loaded = ready(model, options)
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
     part = prepared.train
+    objective.refuse_unread(everything(part.columns))
     full = np.array([len(e.prompt) + len(r) for e in part.encoded for r in e.responses])
     trees = np.array([cost(e) for e in part.encoded])
     size = min(options.batch_size, len(part))
     per = steps_per_epoch(len(part), size)
     first = part.preferences[0]
-    held = [len(t.tokens) for t in plan([part.encoded[i] for i in rows_of(0, len(part), size, options.seed)])]
     return {
         "options": {**options.model_dump(), "learning_rate": options.peak()},
         "model": model,
@@ -46,12 +49,21 @@ def rehearse(
             "computed": int(trees.sum()), "saved": float(1 - trees.sum() / full.sum()),
         },
         "first": dict(zip(("chosen", "rejected", *map(str, range(2, 99))), texts(first, loaded.policy), strict=False)),
-        "memory_bytes": memory(loaded.model, max([options.batch_tokens, *held][:1] + [int(trees.max())]), options),
+        "memory_bytes": memory(loaded.model, largest(part, size, options), options),
     }  # fmt: skip
 
 
 def _quantiles(values: np.ndarray) -> dict[str, int]:
     return {f"p{q}": int(np.quantile(values, q / 100)) for q in (5, 50, 95)} | {"max": int(values.max())}
+
+
+def largest(part: Part, size: int, options: TrainOptions) -> int:
+    """Tokens of the largest micro-batch of the first steps, or of the longest preference."""
+    found = [max(map(cost, part.encoded))]
+    for step in range(min(steps_per_epoch(len(part), size), 16)):
+        rows = [part.encoded[i] for i in rows_of(step, len(part), size, options.seed)]
+        found += [len(tree.tokens) for tree in plan(rows, budget=options.batch_tokens)]
+    return max(found)
 
 
 def memory(model, tokens: int, options: TrainOptions) -> int:

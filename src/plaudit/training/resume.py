@@ -1,72 +1,147 @@
 """Checkpoints that resume bit for bit: weights, optimiser and a position. Safetensors and JSON only.
 
-`checkpoint-<step>/` is published whole. It loads as a model of its own; beside it lie `optimizer.safetensors` (AdamW's
-moments by parameter name) and `state.json` (the position and what training has seen so far).
+`checkpoint-<step>/` is published whole. It loads as a model of its own (with LoRA: as an adapter); beside it lie
+`optimizer.safetensors` (AdamW's moments by parameter name), `state.json` (the position and what training has seen so
+far) and `trained.safetensors`: the weights that move and are not in `model.safetensors` under their own names.
 """
 
+import errno
 import json
+import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from plaudit.errors import PlauditError
-from plaudit.folders import publish, sealed_folders
+from plaudit.folders import is_sealed, publish, sealed_folders
 
-OPTIMIZER, STATE, TRAINED = "optimizer.safetensors", "state.json", "trained.safetensors"
-
-
-def moments(model: nn.Module, optimizer: torch.optim.Optimizer, extra: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """AdamW's state by parameter name: `NAME/exp_avg`, `NAME/exp_avg_sq`, `NAME/step`."""
-    names = {id(p): n for n, p in [*model.named_parameters(), *extra.items()]}
-    table = {}
-    for group in optimizer.param_groups:
-        for p in group["params"]:
-            for key, value in optimizer.state.get(p, {}).items():
-                table[f"{names[id(p)]}/{key}"] = value.detach().cpu().clone().contiguous()
-    return table
+OPTIMIZER, STATE, TRAINED, MODEL = "optimizer.safetensors", "state.json", "trained.safetensors", "model.safetensors"
+PREFIX = "model."  # Reader.model
+Tensors = dict[str, Tensor]
 
 
-def restore_moments(
-    model: nn.Module, optimizer: torch.optim.Optimizer, extra: Mapping[str, Tensor], table: Mapping[str, Tensor]
-) -> None:
+def whole(value: Tensor) -> Tensor:
+    """A copy on the CPU; of a sharded tensor all of it, for which every process must call."""
+    value = value.detach()
+    if hasattr(value, "full_tensor"):
+        value = value.full_tensor()
+    return value.cpu().clone().contiguous()
+
+
+def put(place: Any, value: Tensor) -> None:
+    """Copy a whole value into a parameter or moment, sharded or not."""
+    if hasattr(place, "full_tensor"):
+        from torch.distributed.tensor import distribute_tensor
+
+        value = distribute_tensor(value.to(place.device), place.device_mesh, place.placements)
+    place.copy_(value)
+
+
+def moving(model: nn.Module, objective: nn.Module | None = None) -> Tensors:
+    """The parameters that training changes, by name: the model's, then the objective's own."""
+    named: Tensors = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    return named | (dict(objective.named_parameters()) if objective is not None else {})
+
+
+def moments(named: Mapping[str, Tensor], optimizer: Any) -> Tensors:
+    """AdamW's state by parameter name, whole: `NAME/exp_avg`, `NAME/exp_avg_sq`, `NAME/step`."""
+    return {f"{n}/{key}": whole(value) for n, p in named.items() for key, value in optimizer.state.get(p, {}).items()}
+
+
+def restore_moments(named: Mapping[str, Tensor], optimizer: Any, table: Mapping[str, Tensor]) -> None:
     """Put a table of `moments` back."""
-    parameters = dict([*model.named_parameters(), *extra.items()])
     for key, value in table.items():
         name, kind = key.rsplit("/", 1)
-        p = parameters[name]
-        optimizer.state[p][kind] = value.clone() if kind == "step" else value.to(p.device).clone()
-
-
-def trained(model: nn.Module) -> dict[str, Tensor]:
-    """The parameters that move, by name."""
-    return {n: p.detach().cpu().clone().contiguous() for n, p in model.named_parameters() if p.requires_grad}
+        p = named[name]
+        place = torch.empty((), dtype=value.dtype, device=p.device) if kind == "step" else torch.empty_like(p.detach())
+        put(place, value)
+        optimizer.state[p][kind] = place
 
 
 def save(
-    folder: Path, step: int, *, model: nn.Module, optimizer, extra: Mapping[str, Tensor], state: Mapping[str, Any],
-    write_model: Callable[[Path], None] | None,
+    folder: Path, step: int, *, weights: Tensors, moments: Tensors, state: Mapping[str, Any],
+    write_model: Callable[[Path], None],
 ) -> Path:  # fmt: skip
-    """Publish `folder/checkpoint-<step>`; `write_model` puts the loadable model beside the exact state."""
+    """Publish `folder/checkpoint-<step>`; `write_model` puts what others load beside the exact state.
+
+    Raises:
+        PlauditError: it could not be written; the message names the file, and older checkpoints are as they were.
+    """
     target = folder / f"checkpoint-{step}"
     with publish(target, replace=True) as part:
-        if write_model:
-            write_model(part)
-        weights = {**trained(model), **{n: p.detach().cpu() for n, p in extra.items()}}
-        save_file(weights, part / TRAINED)
-        save_file(moments(model, optimizer, extra), part / OPTIMIZER)
-        (part / STATE).write_text(json.dumps({"step": step, **state}, indent=1, sort_keys=True), encoding="utf-8")
+        write_model(part)
+        _write(_beside(part, weights), part / TRAINED)
+        _write(moments, part / OPTIMIZER)
+        text = json.dumps({"step": step, **state}, indent=1, sort_keys=True)
+        (part / STATE).write_text(text, encoding="utf-8")
     return target
 
 
+@contextmanager
+def as_system_error(path: Path) -> Iterator[None]:
+    """What safetensors' own writer reports, as the error of a system call on that path."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error), str(path)) from error
+
+
+def _write(tensors: Tensors, path: Path) -> None:
+    with as_system_error(path):
+        save_file(tensors, path)
+    path.chmod(0o644)
+
+
+def write_adapter(part: Path, model: Any, tokenizer: Any) -> None:
+    """Adapter and head under the names that peft and others read, small beside a merged model."""
+    model.save_pretrained(part, save_embedding_layers=False)
+    tokenizer.save_pretrained(part)
+    (part / "README.md").unlink(missing_ok=True)  # an empty form
+    for path in part.glob("*.safetensors"):
+        path.chmod(0o644)
+
+
+def _beside(part: Path, weights: Tensors) -> Tensors:
+    """The weights that `model.safetensors` does not hold, exactly, under their own names."""
+    if not (part / MODEL).exists():
+        return weights
+    held = {}
+    with safe_open(part / MODEL, "pt") as file:
+        for name in set(file.keys()) & {n.removeprefix(PREFIX) for n in weights}:
+            held[PREFIX + name] = file.get_tensor(name)
+    return {n: w for n, w in weights.items() if n not in held or not torch.equal(held[n], w)}
+
+
+def load_weights(checkpoint: Path, names: set[str]) -> Tensors:
+    """The weights of a checkpoint that move.
+
+    Raises:
+        PlauditError: the checkpoint trains other parameters than `names`.
+    """
+    found = load_file(checkpoint / TRAINED)
+    if (checkpoint / MODEL).exists():
+        with safe_open(checkpoint / MODEL, "pt") as file:
+            for name in set(file.keys()) & {n.removeprefix(PREFIX) for n in names - set(found)}:
+                found[PREFIX + name] = file.get_tensor(name)
+    if set(found) != names:
+        odd = sorted(set(found) ^ names)[:3]
+        raise PlauditError(f"{checkpoint.name} trains other parameters than this run ({', '.join(odd)}, ...)")
+    return found
+
+
 def newest(folder: Path) -> tuple[Path | None, list[Path]]:
-    """(newest sealed checkpoint, folders skipped because their seal does not hold)."""
-    whole, skipped = sealed_folders(folder, "checkpoint-*")
-    return (whole[-1] if whole else None), skipped
+    """(newest checkpoint whose digests hold, folders skipped because theirs do not)."""
+    sealed, skipped = sealed_folders(folder, "checkpoint-*")
+    while sealed and not is_sealed(sealed[-1], deep=True):
+        skipped.append(sealed.pop())
+    return (sealed[-1] if sealed else None), skipped
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
@@ -74,43 +149,42 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     return json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
 
 
-def restore(checkpoint: Path, *, model: nn.Module, optimizer, extra: Mapping[str, Tensor]) -> None:
+def restore(checkpoint: Path, named: Mapping[str, Tensor], optimizer: Any) -> None:
     """Put weights and moments of a checkpoint back, exactly."""
-    weights = load_file(checkpoint / TRAINED)
-    restore_weights(model, weights, extra)
-    restore_moments(model, optimizer, extra, load_file(checkpoint / OPTIMIZER))
+    restore_weights(checkpoint, named)
+    restore_moments(named, optimizer, load_file(checkpoint / OPTIMIZER))
 
 
-def restore_weights(model: nn.Module, weights: Mapping[str, Tensor], extra: Mapping[str, Tensor]) -> None:
-    """Copy saved parameters into the model; every trained one must be there, and nothing else."""
-    live = {n: p for n, p in model.named_parameters() if p.requires_grad} | dict(extra)
-    if set(live) != set(weights):
-        odd = sorted(set(live) ^ set(weights))[:3]
-        raise PlauditError(f"the checkpoint trains other parameters than this run ({', '.join(odd)}, ...)")
+def restore_weights(checkpoint: Path, named: Mapping[str, Tensor]) -> None:
+    """Put the weights of a checkpoint back; every trained one must be there, and nothing else."""
+    weights = load_weights(checkpoint, set(named))
     with torch.no_grad():
-        for name, p in live.items():
-            p.copy_(weights[name])
+        for name, p in named.items():
+            put(p, weights[name])
 
 
-def refuse_changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """A resumed run goes on with the data, tokenizer and options it began with, or not at all."""
-    changed = [
+def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is otherwise than when the run began: data, tokenizer, model, options; in words."""
+    return [
         f"{part}: {key} was {was[part].get(key)!r}, is {value!r}"
         for part in ("digests", "options")
         for key, value in now[part].items()
         if was[part].get(key) != value
     ]
-    if changed:
-        raise PlauditError(
-            "cannot resume, the run was started otherwise:\n  " + "\n  ".join(changed),
-            advice="put these back, or start anew with another --output-dir",
-        )
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed run left half written."""
+    for path in [*folder.glob(".*.part-*"), *folder.glob(".checkpoint-*.old")]:
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def prune(folder: Path, keep: int, best: str) -> None:
     """Remove old checkpoints but the newest `keep` and the best."""
-    whole, _ = sealed_folders(folder, "checkpoint-*")
-    spared = {p.name for p in whole[-keep:]} if not best else {best, *(p.name for p in whole[-max(keep - 1, 1) :])}
-    for path in whole:
+    sealed, _ = sealed_folders(folder, "checkpoint-*")
+    spared = {p.name for p in sealed[-keep:]} if not best else {best, *(p.name for p in sealed[-max(keep - 1, 1) :])}
+    for path in sealed:
         if path.name not in spared:
-            shutil.rmtree(path)
+            going = path.with_name(f".{path.name}.part-removed")  # hidden first: never half a checkpoint in sight
+            os.rename(path, going)
+            shutil.rmtree(going)

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,14 +84,28 @@ class _Wandb(_Trackio):
 SINKS: dict[str, Any] = {"trackio": _Trackio, "tensorboard": _Tensorboard, "wandb": _Wandb}
 
 
-def sinks(names: str, folder: Path, options: Mapping[str, Any]) -> list[Sink]:
-    """The trackers named, comma separated; a name nobody knows or a library that is missing is said at once."""
-    found: list[Sink] = []
-    for name in filter(None, (n.strip() for n in names.split(","))):
+def check_sinks(names: str) -> None:
+    """Refuse trackers that nobody knows or that are not installed, before anything else is done.
+
+    Raises:
+        OptionError: every one of them, with what to do.
+    """
+    mistakes, missing = [], []
+    for name in _names(names):
         if name not in SINKS:
-            raise OptionError([f"report_to: unknown tracker {name!r}"], advice="known: " + ", ".join(SINKS))
-        try:
-            found.append(SINKS[name](folder, options))
-        except ImportError as error:
-            raise OptionError([f"report_to: {name} is not installed"], advice="pip install 'plaudit[track]'") from error
-    return found
+            near = get_close_matches(name, SINKS, 1)
+            mistakes.append(f"report_to: unknown tracker {name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+        elif find_spec(name) is None:
+            missing.append(f"report_to: {name} is not installed")
+    if mistakes or missing:
+        advice = "known: " + ", ".join(SINKS) + ("; pip install 'plaudit[track]'" if missing else "")
+        raise OptionError(mistakes + missing, advice=advice)
+
+
+def sinks(names: str, folder: Path, options: Mapping[str, Any]) -> list[Sink]:
+    """The trackers named, comma separated."""
+    return [SINKS[name](folder, options) for name in _names(names)]
+
+
+def _names(names: str) -> list[str]:
+    return [n.strip() for n in names.split(",") if n.strip()]

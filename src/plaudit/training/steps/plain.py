@@ -46,55 +46,64 @@ def step(model: nn.Module, micro: Sequence[Batch], objective: Objective, optimiz
     mine = micro[rank::ranks]
     idle = len(mine) < -(-len(micro) // ranks)  # every rank must run as many: one that has fewer repeats, for nothing
     sums: dict[str, float] = {}
+    trouble = None  # raised after the last collective call, by all ranks at once
     for i, batch in enumerate([*mine, micro[0]] if idle else mine):
-        last = i == len(mine) - (not idle)
+        last, spare = i == len(mine) - (not idle), i == len(mine)
         with accelerator.no_sync(model) if not last else nullcontext():
             with accelerator.autocast():
                 scores = model(batch.tree)
-            _finite(scores, "score", batch)
             loss, facts = objective(scores.float(), batch, whole)
-            _finite(loss, "loss", batch)
-            accelerator.backward(loss * (0 if idle and last else ranks))  # ranks average, the batch's sum is wanted
-        if idle and last:
-            break
-        _add(sums, facts)
-        sums["tokens"] = sums.get("tokens", 0.0) + len(batch.tree.tokens) - batch.tree.padding
-        sums["num_tokens"] = sums.get("num_tokens", 0.0) + _plain_tokens(batch)
-    sums = gather(sums, accelerator)
-    norm = float(_clip(model, objective, around))
-    if not math.isfinite(norm):
-        optimizer.zero_grad(set_to_none=True)
-        names = [n for n, p in model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()][:3]
-        rows = sorted({r for b in micro for r in b.rows})
-        raise Diverged(f"the gradient's norm is {norm}{' in ' + ', '.join(names) if names else ''}", rows=rows)
+            accelerator.backward(loss * (0 if spare else ranks))  # ranks average, the batch's sum is wanted
+        if not spare:
+            trouble = trouble or unsound(scores, "score", batch) or unsound(loss, "loss", batch)
+        _add(sums, (_nothing(facts) if spare else facts | _tokens(batch)))
+    sums = gather({**sums, "unsound": float(trouble is not None)}, accelerator)
+    norm = _clip(model, objective, around)
+    if sums.pop("unsound") or not math.isfinite(norm):
+        raise trouble or _unsound_gradient(model, micro, norm)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return {**sums, "grad_norm": norm}
 
 
-def _clip(model: nn.Module, objective: Objective, around: Around):
+def _clip(model: nn.Module, objective: Objective, around: Around) -> float:
+    """Clip the gradients of all that moves and return their norm before that."""
     learned = list(objective.parameters.values())  # outside the wrapped model: their gradients are averaged here
     for p in learned if around.accelerator.num_processes > 1 else []:
         p.grad = around.accelerator.reduce(torch.zeros_like(p) if p.grad is None else p.grad, "mean")
     parameters = [p for p in model.parameters() if p.requires_grad] + learned
-    limit = around.max_grad_norm or math.inf
-    return around.accelerator.clip_grad_norm_(parameters, limit)
+    norm = around.accelerator.clip_grad_norm_(parameters, around.max_grad_norm or math.inf)
+    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
 
 
-def _finite(value: torch.Tensor, quantity: str, batch: Batch) -> None:
-    if bool(torch.isfinite(value).all()):
-        return
+def unsound(value: torch.Tensor, quantity: str, batch: Batch) -> Diverged | None:
+    """The error for a value that is not finite everywhere, naming the rows it belongs to."""
+    finite = torch.isfinite(value.detach())
+    if bool(finite.all()):
+        return None
     rows = list(batch.rows)
     if value.ndim:
-        lost = ~torch.isfinite(value.detach().cpu()).view(len(value), -1).all(1)
+        lost = ~finite.cpu().view(len(value), -1).all(1)
         rows = sorted({batch.rows[int(g)] for g in batch.group[lost]})
-    raise Diverged(f"a {quantity} is {float(value.detach().flatten()[~torch.isfinite(value.flatten())][0])}", rows=rows)
+    return Diverged(f"a {quantity} is {float(value.detach()[~finite].flatten()[0])}", rows=rows)
 
 
-def _plain_tokens(batch: Batch) -> int:
-    """Tokens the batch's sequences have without sharing: what other trainers count."""
+def _unsound_gradient(model: nn.Module, micro: Sequence[Batch], norm: float) -> Diverged:
+    names = [n for n, p in model.named_parameters() if p.grad is not None and not bool(p.grad.isfinite().all())][:3]
+    rows = sorted({r for b in micro for r in b.rows})
+    return Diverged(f"the gradient's norm is {norm}{' in ' + ', '.join(names) if names else ''}", rows=rows)
+
+
+def _tokens(batch: Batch) -> dict[str, float]:
+    """Tokens computed, and tokens the sequences have without sharing: what other trainers count."""
     depth = batch.tree.position[batch.tree.reads] + 1
-    return int(depth.sum())
+    return {"tokens": len(batch.tree.tokens) - batch.tree.padding, "num_tokens": int(depth.sum())}
+
+
+def _nothing(facts: dict[str, float]) -> dict[str, float]:
+    """The sums of a rank that had nothing to do: every rank must bring the same names."""
+    edges = {"reward_min": math.inf, "reward_max": -math.inf}
+    return {**dict.fromkeys([*facts, "tokens", "num_tokens"], 0.0), **edges}
 
 
 def _add(sums: dict[str, float], facts: dict[str, float]) -> None:
@@ -112,8 +121,9 @@ def gather(sums: dict[str, float], accelerator) -> dict[str, float]:
     if accelerator.num_processes == 1:
         return sums
     names = sorted(sums)
-    table = accelerator.gather(torch.tensor([[sums[n] for n in names]], dtype=torch.float64)).cpu()
+    row = torch.tensor([[sums[n] for n in names]], dtype=torch.float64, device=accelerator.device)
+    table = accelerator.gather(row).cpu()
     merged: dict[str, float] = {}
-    for row in table.tolist():
-        _add(merged, dict(zip(names, row, strict=True)))
+    for values in table.tolist():
+        _add(merged, dict(zip(names, values, strict=True)))
     return merged

@@ -1,0 +1,152 @@
+"""Every option is read by something: changing it changes what comes out."""
+
+import pytest
+import torch
+
+from plaudit.errors import PlauditError
+from plaudit.models.embedded import path
+from plaudit.training.options import TrainOptions
+from plaudit.training.start import ready
+from small_runs import go, lists, losses, metrics, pairs, rated, same, weights, write
+
+# option: (its other value, options that both runs share); the outcome looked at is the final weights
+MOVES = {
+    "tuning": ("frozen", {}),
+    "epochs": (2.0, {"max_steps": 0, "batch_size": 16}),
+    "max_steps": (2, {}),
+    "batch_size": (3, {}),
+    "learning_rate": (2e-3, {}),
+    "warmup_ratio": (0.9, {}),
+    "lr_scheduler_type": ("constant", {}),
+    "min_lr_ratio": (0.5, {}),
+    "weight_decay": (0.5, {}),
+    "adam_beta1": (0.5, {}),
+    "adam_beta2": (0.9, {}),
+    "adam_epsilon": (1e-2, {}),
+    "max_grad_norm": (0.0, {"learning_rate": 1e-2}),
+    "dtype": ("bfloat16", {}),
+    "dropout": (True, {"model": "dropping"}),
+    "lora_r": (2, {"tuning": "lora"}),
+    "lora_alpha": (2.0, {"tuning": "lora"}),
+    "lora_dropout": (0.5, {"tuning": "lora"}),
+    "lora_targets": ("q_proj, v_proj", {"tuning": "lora"}),
+    "max_length": (24, {}),
+    "loss": ("rao_kupper", {}),
+    "list_loss": ("plackett_luce", {"files": "lists"}),
+    "point_loss": ("bce", {"files": "mixed"}),
+    "loss_options": ({"top_k": 1}, {"files": "lists", "list_loss": "plackett_luce"}),
+    "rating": ("other", {"files": "ratings", "rating": "stars"}),
+    "pointwise_coefficient": (0.1, {"files": "mixed"}),
+    "center_rewards_coefficient": (1.0, {}),
+    "ignore_columns": (True, {"files": "soft"}),
+    "held_out": (0.5, {}),
+    "group_by": ("id", {"files": "threads"}),
+    "eval": ("FILE", {}),
+    "seed": (1, {}),
+}
+# what may change nothing about the weights; each is shown to be read in a test of its own, named here
+ELSEWHERE = {
+    "batch_tokens": "test_memory_and_speed_options_change_no_number",
+    "gradient_checkpointing": "test_memory_and_speed_options_change_no_number",
+    "eval_steps": "test_when_things_are_written",
+    "save_steps": "test_when_things_are_written",
+    "save_total_limit": "test_when_things_are_written",
+    "logging_steps": "test_when_things_are_written",
+    "early_stopping_patience": "test_loop.test_early_stopping",
+    "metric_for_best_model": "test_loop.test_early_stopping",
+    "report_to": "test_loop.test_what_cannot_be_done_is_said_before_a_folder_appears",
+    "device": "test_loop.test_what_cannot_be_done_is_said_before_a_folder_appears",
+    "trust_remote_code": "test_remote_code_needs_the_flag",
+}
+
+
+def test_no_option_is_forgotten():
+    assert set(MOVES) | set(ELSEWHERE) == set(TrainOptions.model_fields)
+    assert not set(MOVES) & set(ELSEWHERE)
+
+
+def dropping(folder):
+    """`tiny` with a dropout of 0.1 in its configuration."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(path("tiny"))
+    model.config.attention_dropout = 0.1
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(path("tiny")).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    say = lambda role, text: [{"role": role, "content": text}]  # noqa: E731
+    ratings = [
+        {"prompt": say("user", f"q{i}"), "responses": [say("assistant", f"a {i}")], "ranks": None,
+         "ratings": [{"stars": i % 5, "other": 1.0}]} for i in range(12)
+    ]  # fmt: skip
+    threads = [row | {"prompt": "One prompt for four?"} if i < 4 else row for i, row in enumerate(pairs(12))]
+    made = {
+        "pairs": pairs(12), "lists": lists(12), "ratings": ratings, "soft": pairs(12, target=0.7), "threads": threads,
+        "rated": rated(12), "held": pairs(20)[16:],
+    }  # fmt: skip
+    found = {name: [write(folder / f"{name}.jsonl", rows)] for name, rows in made.items()}
+    return found | {"mixed": found["pairs"] + found["rated"], "dropping": dropping(folder / "dropping")}
+
+
+@pytest.mark.parametrize("option", MOVES)
+def test_an_option_changes_the_outcome(tmp_path, files, option):
+    other, shared = MOVES[option]
+    shared = dict(shared)
+    names = files[shared.pop("files", "pairs")]
+    if "model" in shared:
+        shared["model"] = files["dropping"]
+    if option == "eval":
+        other = files["held"][0]
+    go(names, tmp_path / "a", **shared)
+    go(names, tmp_path / "b", **{**shared, option: other})
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert all(torch.isfinite(v).all() for v in weights(tmp_path / "b").values())
+
+
+@pytest.mark.parametrize("how", [{"batch_tokens": 64}, {"gradient_checkpointing": True}], ids=str)
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_memory_and_speed_options_change_no_number(tmp_path, files, how, tuning):
+    both = files["mixed"] + files["lists"]
+    for name, more in {"a": {}, "b": how}.items():
+        go(both, tmp_path / name, tuning=tuning, batch_size=16, max_steps=6, held_out=0, **more)
+    assert losses(tmp_path / "b") == pytest.approx(losses(tmp_path / "a"), rel=1e-5)
+
+
+def test_gradient_checkpointing_is_switched_on():
+    for asked in (True, False):
+        layers = ready("tiny", TrainOptions(gradient_checkpointing=asked)).model.model.layers
+        assert all(layer.gradient_checkpointing == asked for layer in layers)
+
+
+def test_when_things_are_written(tmp_path, files):
+    go(files["pairs"], tmp_path / "a", max_steps=8, logging_steps=3, eval_steps=5, save_steps=2, save_total_limit=3)
+    assert [row["step"] for row in metrics(tmp_path / "a") if "loss" in row] == [3, 6, 8]
+    assert [row["step"] for row in metrics(tmp_path / "a") if "eval_loss" in row] == [5, 8]
+    go(files["pairs"], tmp_path / "b", max_steps=8, held_out=0, save_steps=2, save_total_limit=3)
+    assert {p.name for p in (tmp_path / "b").glob("checkpoint-*")} == {"checkpoint-4", "checkpoint-6", "checkpoint-8"}
+    go(files["pairs"], tmp_path / "c", max_steps=8, held_out=0)
+    assert {p.name for p in (tmp_path / "c").glob("checkpoint-*")} == {"checkpoint-8"}
+
+
+def test_remote_code_needs_the_flag(tmp_path, files):
+    folder = dropping(tmp_path / "remote")
+    config = (folder / "config.json").read_text().replace('"llama"', '"own"', 1)
+    config = config.replace("{", '{"auto_map": {"AutoConfig": "own.OwnConfig"},', 1)
+    (folder / "config.json").write_text(config)
+    (folder / "own.py").write_text(
+        "from transformers import LlamaConfig\n\n\nclass OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
+        "    print('own code ran')\n"
+    )
+    with pytest.raises(PlauditError, match="remote"):
+        go(files["pairs"], tmp_path / "D", model=folder)
+
+
+def test_dropout_is_off_unless_asked(tmp_path, files):
+    go(files["pairs"], tmp_path / "a", model=files["dropping"])
+    go(files["pairs"], tmp_path / "b")
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
