@@ -82,7 +82,7 @@ def plan(task: Task, form: str, tone: str, draw: Draw) -> Plan:
     """Faults are independent of one another and of the number of extra sentences, so length says little."""
     n = len(task.parts)
     relevant = not draw.chance(0.2)
-    wrong = tuple(draw.subset(range(n), draw.pick((1, 1, 2)))) if relevant and draw.chance(0.4) else ()
+    wrong = tuple(draw.subset(range(n), draw.pick((1, 1, 2)))) if relevant and draw.chance(task.slips) else ()
     missing = (draw.below(n),) if draw.chance(0.3) else ()
     got = "brief" if form == "brief" and draw.chance(0.55) else ""
     if not got:
@@ -97,9 +97,14 @@ def plan(task: Task, form: str, tone: str, draw: Draw) -> Plan:
         voice = "plain"
     if task.letter is not None:
         got = "letter"
-    if missing and form != "brief":  # a shorter answer would give the fault away
-        extras += 1
+    if missing and form != "brief" and (not short(task) or draw.chance(0.4)):
+        extras += 1  # a shorter answer would give the fault away
     return Plan(relevant, tuple(i for i in wrong if i not in missing), missing, got, voice, extras)
+
+
+def short(task: Task) -> bool:
+    """Whether its sentences are shorter than the idle ones, so that swapping them would make an answer longer."""
+    return sum(len(part.right[0]) for part in task.parts) < 45 * len(task.parts)
 
 
 def gold(task: Task, form: str, tone: str, made: Plan) -> float:

@@ -24,7 +24,7 @@ class Task:
 
     `subject` tells two tasks of a family apart: a right answer to another subject is an irrelevant answer here.
     `extras` are on the topic, true, and useless. `forms` may be asked for. `letter` maps a tone to greeting and
-    sign-off where the answer is a letter.
+    sign-off where the answer is a letter. `slips` is the chance that an answer to the point holds something wrong.
     """
 
     prompt: str
@@ -33,6 +33,7 @@ class Task:
     extras: tuple[str, ...]
     forms: tuple[str, ...] = FORMS
     letter: dict[str, tuple[str, str]] | None = None
+    slips: float = 0.4
 
 
 Make = Callable[[Draw], Task]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from plaudit.catalog import load
-from plaudit.data.worlds._answers import WARMTH, Plan, gold, plan, wishes, with_wishes, write
+from plaudit.data.worlds._answers import WARMTH, Plan, gold, plan, short, wishes, with_wishes, write
 from plaudit.data.worlds._draw import Draw
 from plaudit.data.worlds._task import Make, Task
 from plaudit.data.worlds._truth import Truth, World, judge
@@ -22,7 +22,7 @@ TOPICS = {
     "texts": ("note", "email", "recall", "define"),
     "advice": ("household", "trip", "compare", "substitute", "packing", "plants", "recommend", "howto"),
 }
-MIN_GAP = 1.0  # closer pairs are a matter of taste, not of truth
+MIN_GAP = 1.19  # the form that was asked for weighs 1.2; closer pairs are a matter of taste
 LENGTH_SLOPE = 4.0  # how steeply length-correlated flips follow the logarithm of the lengths' ratio
 
 
@@ -110,12 +110,13 @@ def _plans(task: Task, form: str, tone: str, draw: Draw) -> tuple[tuple[Plan, Pl
 
 
 def _neighbour(makers: Sequence[Make], maker: Make, task: Task, draw: Draw) -> Task:
-    """What an irrelevant answer answers: a task with no right answer in common, half of the time of the same family.
+    """What an irrelevant answer answers: a task with no right answer in common, half of the time of the same family,
+    and mostly so where answers are short, since answers of other families would be longer.
 
     A letter stands in for a letter, since nothing else would be written as one.
     """
     right = {wording for part in task.parts for wording in part.right}
-    near = task.letter is not None or draw.chance(0.5)
+    near = task.letter is not None or draw.chance(0.8 if short(task) else 0.5)
     while True:
         other = maker(draw) if near else draw.pick(makers)(draw)
         if other.subject == task.subject or (near and len(other.parts) != len(task.parts)):

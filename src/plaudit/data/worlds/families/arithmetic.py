@@ -92,4 +92,4 @@ def _saving(draw: Draw) -> tuple[str, str, list[tuple[str, str]]]:
 def make(draw: Draw) -> Task:
     text, question, steps = draw.pick((_goods, _shared, _travel, _saving))(draw)
     parts = tuple(Part((right,), (wrong,)) for right, wrong in steps)
-    return Task(f"{text} {question}", text, parts, EXTRAS, ("prose", "numbered", "brief"))
+    return Task(f"{text} {question}", text, parts, EXTRAS, ("prose", "numbered", "brief"), slips=0.2)

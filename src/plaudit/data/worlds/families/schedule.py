@@ -58,4 +58,4 @@ def _days(draw: Draw) -> tuple[str, str, tuple[Part, ...]]:
 
 def make(draw: Draw) -> Task:
     text, question, parts = draw.pick((_ends, _days))(draw)
-    return Task(f"{text} {question}", text, parts, EXTRAS, ("prose", "bullets", "brief"))
+    return Task(f"{text} {question}", text, parts, EXTRAS, ("prose", "bullets", "brief"), slips=0.2)
