@@ -29,7 +29,8 @@ def doctor(
     from plaudit.doctor.examine import examine
     from plaudit.report import terminal
 
-    report = examine(checkpoint, **options.model_dump())
+    only = [name.strip() for name in options.only.split(",") if name.strip()]
+    report = examine(checkpoint, **{**options.model_dump(), "only": only})
     if json:
         terminal.document(report.document())
     else:

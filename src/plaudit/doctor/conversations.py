@@ -42,7 +42,7 @@ class Sample:
     """The dozen as one model reads it, flat over conversations and responses.
 
     `ids` and `texts`: N sequences and the exact strings behind them. `whole`: per sequence, whether its conversation
-    stands uncut. `refused`: conversations the model's template does not take.
+    stands uncut. `refused`: why conversations were left out, one reason each (the template, or the length).
     """
 
     records: tuple[Preference, ...]
@@ -50,7 +50,7 @@ class Sample:
     ids: tuple[tuple[int, ...], ...]
     texts: tuple[str, ...]
     whole: tuple[bool, ...]
-    refused: int
+    refused: tuple[str, ...]
 
     @property
     def sequences(self) -> list[list[dict[str, str]]]:
@@ -75,7 +75,7 @@ def sample(policy: TokenPolicy, *, longest: int) -> Sample:
         tuple(tuple(map(int, e.full(i))) for _, e in kept for i in range(len(e.responses))),
         tuple(text for r, _ in kept for text in texts(r, policy)),
         tuple(not e.dropped_tokens for _, e in kept for _ in e.responses),
-        len(found) - len(kept),
+        tuple(e.refused for _, e in found if e.refused),
     )
 
 

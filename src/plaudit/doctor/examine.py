@@ -5,6 +5,8 @@ the files that changes numbers without an error (`defects/`, one file each). The
 pass on each whole sequence alone.
 """
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -15,6 +17,7 @@ from plaudit import catalog
 from plaudit.doctor.findings import Check, Finding, Report, SkipCheck, broken, healthy
 from plaudit.doctor.reading import deviation
 from plaudit.doctor.subject import Subject, open_subject
+from plaudit.errors import OptionError
 
 PATHS, DEFECTS = "plaudit.doctor.paths", "plaudit.doctor.defects"
 
@@ -26,6 +29,7 @@ def examine(
     device: str = "",
     tolerance: float = 1e-5,
     longest: int = 512,
+    only: Sequence[str] = (),
     trust_remote_code: bool = False,
 ) -> Report:
     """Walk every path with a fixed dozen of conversations, and look for every known defect.
@@ -34,29 +38,44 @@ def examine(
         checkpoint: a folder, a hub id or an embedded model.
         tolerance: largest deviation that passes, relative to max(1, |score|).
         longest: tokens of the longest conversation tried.
+        only: names of checks; all of them when empty. Whether it `loads` is always found out.
 
     Returns:
         A `Report`; `report.ok` says whether nothing failed.
 
     Raises:
         PlauditError: nothing loadable is there.
+        OptionError: `only` names a check that there is not.
 
     >>> examine("nowhere/at/all")
     Traceback (most recent call last):
         ...
     plaudit.errors.PlauditError: nowhere/at/all: no such folder
     """
+    parts = _parts(only)
     subject = open_subject(
         checkpoint, dtype=dtype, device=device, longest=longest, trust_remote_code=trust_remote_code
     )  # fmt: skip
     checks = [_named("loads", _loads(subject))]
-    for name in catalog.names(PATHS):
-        checks.append(_named(name, _walk(catalog.load(PATHS, name), subject, tolerance)))
-    for name in catalog.names(DEFECTS):
-        checks.append(_named(name, _diagnose(catalog.load(DEFECTS, name), subject)))
+    for part in parts:
+        room, _, name = part.__name__.rpartition(".")
+        checks.append(_named(name, _walk(part, subject, tolerance) if room == PATHS else _diagnose(part, subject)))
     family = subject.config.model_type if subject.config else "unknown"
     sequences = len(subject.sample.ids) if subject.loaded else 0
     return Report(subject.origin, family, dtype, tolerance, sequences, tuple(checks))
+
+
+def _parts(only: Sequence[str]) -> list[ModuleType]:
+    """The paths, then the defects; those that were asked for."""
+    homes = {name.replace("_", "-"): room for room in (PATHS, DEFECTS) for name in catalog.names(room)}
+    mistakes = []
+    for name in only:
+        if name not in homes:
+            near = get_close_matches(name, homes, 1)
+            mistakes.append(f"unknown check {name!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+    if mistakes:
+        raise OptionError(mistakes, advice="known: " + ", ".join(homes))
+    return [catalog.load(room, name) for name, room in homes.items() if not only or name in only]
 
 
 def _named(name: str, found: Finding) -> Check:
@@ -68,14 +87,14 @@ def _loads(subject: Subject) -> Finding:
     if subject.loaded is None:
         return broken(f"plaudit cannot use it: {subject.refusal}")
     if len(subject.sample.ids) < 2:
-        return broken("its chat template refuses every conversation of the sample; give the tokenizer another")
+        return broken(f"it takes no conversation of the sample: {(subject.sample.refused or ('no text',))[0]}")
     scores = subject.reference
     if not np.isfinite(scores).all():
         return broken("its scores are not finite; the weights are damaged: take an earlier checkpoint")
     if np.ptp(scores) == 0:
         return broken("it gives every conversation the same score; train it, or take another checkpoint")
     refused = subject.sample.refused
-    return healthy(f"its template refuses {refused} of the 12 conversations of the sample" if refused else "")
+    return healthy(f"{len(refused)} of the sample's 12 conversations left out: {refused[0]}" if refused else "")
 
 
 def _walk(path: ModuleType, subject: Subject, tolerance: float) -> Finding:

@@ -18,5 +18,7 @@ class DoctorOptions(BaseModel):
     """cpu, cuda, cuda:1; a GPU when there is one and nothing is said."""
     longest: int = Field(default=512, ge=16)
     """Tokens of the longest conversation tried, where the model takes as many."""
+    only: str = ""
+    """Checks, comma separated, instead of all: pad,template,token-tree."""
     trust_remote_code: bool = False
     """Run code that the checkpoint brings along."""

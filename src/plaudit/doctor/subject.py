@@ -115,7 +115,7 @@ def open_subject(
     config, tokenizer = _read_config(base, trust), read_tokenizer(folder, base, trust)
     loaded, refusal = None, ""
     try:
-        loaded = load_backbone(folder, dtype=dtype, trust_remote_code=trust_remote_code)
+        loaded = load_backbone(checkpoint, dtype=dtype, trust_remote_code=trust_remote_code)
         loaded.model.to(device)
     except PlauditError as error:
         refusal = str(error).replace("\n", ";")
