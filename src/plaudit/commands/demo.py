@@ -30,7 +30,7 @@ def demo(
     *,
     output_dir: Path,
     model: str = "minilm-l6",
-    pairs: Annotated[int, Parameter(validator=Number(gte=64))] = 1200,
+    pairs: Annotated[int, Parameter(validator=Number(gte=64))] = 1600,
 ) -> int:
     """Drive the whole road on an embedded model and a synthetic world.
 
