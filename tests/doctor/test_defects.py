@@ -366,3 +366,25 @@ def test_a_damaged_checkpoint_is_told_by_its_seal(tmp_path):
     (folder / "model.safetensors").write_bytes(b"1234")
     with pytest.raises(PlauditError, match="files differ from its seal"):
         look(folder)
+
+
+def test_damaged_files_are_findings_not_tracebacks(ill):
+    folder = ill()
+    (folder / "plaudit.json").write_text("{")
+    report = look(folder)
+    assert "not JSON" in report.check("loads").advice
+    assert "not JSON" in report.check("template").advice
+    assert report.check("transformers").status == "skip"
+
+
+def test_a_vocabulary_that_the_model_has_not(ill):
+    folder = ill()
+    tokenizer(folder, lambda t: t.add_tokens([f"<{i}>" for i in range(40)] + ["Hello", "Name three"]))
+    report = look(folder)
+    assert "IndexError" in report.check("loads").advice
+    assert {c.status for c in report.checks if c.name in ("transformers", "token-tree")} == {"skip"}
+
+
+def test_a_device_that_there_is_not(healthy):
+    with pytest.raises(PlauditError, match="device 'toaster'"):
+        examine(healthy("llama"), device="toaster")

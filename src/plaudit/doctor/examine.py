@@ -5,7 +5,7 @@ the files that changes numbers without an error (`defects/`, one file each). The
 pass on each whole sequence alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -56,12 +56,14 @@ def examine(
     subject = open_subject(
         checkpoint, dtype=dtype, device=device, longest=longest, trust_remote_code=trust_remote_code
     )  # fmt: skip
-    checks = [_named("loads", _loads(subject))]
+    checks = [_named("loads", _asked(_loads, subject))]
     for part in parts:
         room, _, name = part.__name__.rpartition(".")
-        checks.append(_named(name, _walk(part, subject, tolerance) if room == PATHS else _diagnose(part, subject)))
+        checks.append(
+            _named(name, _walk(part, subject, tolerance) if room == PATHS else _asked(part.diagnose, subject))
+        )
     family = subject.config.model_type if subject.config else "unknown"
-    sequences = len(subject.sample.ids) if subject.loaded else 0
+    sequences = len(subject.sample.ids) if _scored(subject) else 0
     return Report(subject.origin, family, dtype, tolerance, sequences, tuple(checks))
 
 
@@ -97,8 +99,15 @@ def _loads(subject: Subject) -> Finding:
     return healthy(f"{len(refused)} of the sample's 12 conversations left out: {refused[0]}" if refused else "")
 
 
+def _scored(subject: Subject) -> bool:
+    try:
+        return subject.loaded is not None and len(subject.reference) > 0
+    except Exception:  # told by `loads`
+        return False
+
+
 def _walk(path: ModuleType, subject: Subject, tolerance: float) -> Finding:
-    if subject.loaded is None or not subject.sample.ids:
+    if not _scored(subject):
         return Finding("skip", "there is no score to compare with; see `loads`")
     try:
         found = deviation(path.scores(subject), subject.reference)
@@ -114,11 +123,13 @@ def _walk(path: ModuleType, subject: Subject, tolerance: float) -> Finding:
     return broken(path.ADVICE, None if found == float("inf") else found)
 
 
-def _diagnose(defect: ModuleType, subject: Subject) -> Finding:
+def _asked(diagnose: Callable[[Subject], Finding], subject: Subject) -> Finding:
     try:
-        return defect.diagnose(subject)
+        return diagnose(subject)
     except SkipCheck as reason:
         return Finding("skip", str(reason))
+    except Exception as error:  # as above: what a stranger's file makes of a question is itself a finding
+        return broken(_said(error))
 
 
 def _said(error: Exception) -> str:

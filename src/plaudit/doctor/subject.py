@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from plaudit import folders
 from plaudit.doctor.conversations import Sample, sample
 from plaudit.doctor.reading import alone
-from plaudit.errors import PlauditError
+from plaudit.errors import OptionError, PlauditError
 from plaudit.models import foreign
 from plaudit.models.backbone import DTYPES, Loaded, load_backbone, read_facts, resolve
 from plaudit.models.quiet import quiet
@@ -116,7 +116,9 @@ def open_subject(
     loaded, refusal = None, ""
     try:
         loaded = load_backbone(checkpoint, dtype=dtype, trust_remote_code=trust_remote_code)
-        loaded.model.to(device)
+        _place(loaded.model, device)
+    except OptionError:
+        raise
     except PlauditError as error:
         refusal = str(error).replace("\n", ";")
     found = Subject(folder, origin, base, adapter is not None, config, tokenizer, loaded, refusal, dtype, device,
@@ -124,6 +126,13 @@ def open_subject(
     if loaded is None:
         _loadable(found)
     return found
+
+
+def _place(model: Any, device: str) -> None:
+    try:
+        model.to(device)
+    except RuntimeError as error:
+        raise OptionError([f"device {device!r} cannot be used: {str(error).splitlines()[0]}"]) from error
 
 
 def _local(source: str, origin: str) -> Path:

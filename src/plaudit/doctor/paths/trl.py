@@ -28,8 +28,12 @@ def scores(subject: Subject) -> NDArray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from transformers import AutoModelForSequenceClassification as AutoModel
-        from trl.data_utils import apply_chat_template
-        from trl.trainer.utils import create_model_from_path
+
+        try:
+            from trl.data_utils import apply_chat_template
+            from trl.trainer.utils import create_model_from_path
+        except ImportError as error:
+            raise SkipCheck(f"the TRL that is installed cannot be used: {error}") from error
 
         kind: Any = AutoModel  # declared as a private base class
         with quiet():
