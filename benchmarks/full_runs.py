@@ -1,0 +1,327 @@
+"""Full runs on real data: train, evaluate, and stand beside random, length-only and TF-IDF on the same test pairs.
+
+    PLAUDIT_DATA=... python benchmarks/full_runs.py [--only helpful,uf,lora-helpful] [--seeds 3] [--dtype float32] [--curve]
+
+Learning rate and epochs come from full_runs_settings.json (`full_runs_settings.py` chooses them without test pairs).
+Every finished run is kept in `--cache`, so a stopped script goes on; a run that was stopped in its middle resumes.
+Runs that were not asked for are taken from the cache when they are there, else their bars are written as null.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from full_runs_settings import BATCH, CACHE, settings
+from harness import data_folder, machine, write
+from plaudit.data.read import read
+from plaudit.data.split import groups_of
+from plaudit.evaluation.evaluate import evaluate
+from plaudit.metrics.intervals import difference_interval, mean_interval
+from plaudit.records import Preference
+from plaudit.seeds import order
+from plaudit.training.loop import train
+from plaudit.training.options import TrainOptions
+from tfidf import STRENGTHS, Reference, chosen_strength, judged
+
+HELPFUL = ("hh/helpful-base/train.jsonl.gz", "hh/helpful-base/test.jsonl.gz")
+HARMLESS = ("hh/harmless-base/train.jsonl.gz", "hh/harmless-base/test.jsonl.gz")
+DATA: dict[str, tuple[list[str], list[str]]] = {
+    "helpful": ([HELPFUL[0]], [HELPFUL[1]]),
+    "harmless": ([HARMLESS[0]], [HARMLESS[1]]),
+    "both": ([HELPFUL[0], HARMLESS[0]], [HELPFUL[1], HARMLESS[1]]),
+    "uf": (["ultrafeedback_binarized/train.jsonl.gz"], ["ultrafeedback_binarized/eval.jsonl.gz"]),
+    "tldr": (["tldr/train.parquet"], ["tldr/test.parquet"]),
+}
+CALLED = {
+    "helpful": "HH helpful",
+    "harmless": "HH harmless",
+    "both": "HH, both",
+    "uf": "UltraFeedback",
+    "tldr": "TL;DR",
+}
+TASKS = [*DATA, *(f"lora-{name}" for name in DATA)]
+LORA_PAIRS, LORA_RATE, LORA_EPOCHS = 1000, 2e-4, 1.0
+PARTS = (1 / 8, 1 / 4, 1 / 2, 1.0)
+
+
+def paths(files: list[str]) -> list[str]:
+    return [str(data_folder() / f) for f in files]
+
+
+def part_of(files: list[str], count: int, target: Path) -> list[str]:
+    """The files themselves, or a file of `count` of their lines in a shuffled order."""
+    rows = [row.raw for row in read(paths(files)) if row.records]
+    if not count or count >= len(rows):
+        return paths(files)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(b"\n".join(rows[i] for i in order(len(rows), 0, 0)[:count]) + b"\n")
+    return [str(target)]
+
+
+def options_of(task: str, seed: int, args) -> TrainOptions:
+    rate, epochs = settings() or (args.rate, args.epochs)
+    common: dict[str, Any] = {
+        "batch_size": BATCH, "held_out": 0, "save_steps": 50, "save_total_limit": 1, "seed": seed, "dtype": args.dtype,
+        "gradient_checkpointing": False,
+    }  # fmt: skip
+    if task.startswith("lora-"):
+        return TrainOptions(tuning="lora", learning_rate=LORA_RATE, epochs=LORA_EPOCHS, **common)
+    return TrainOptions(learning_rate=rate, epochs=epochs, **common)
+
+
+def run(task: str, seed: int, args, *, count: int = 0) -> dict[str, Any] | None:
+    """One training and its evaluation, from the cache when it is there; None when nobody asked for it."""
+    lora, asked = task.startswith("lora-"), options_of(task, seed, args)
+    model, count = args.lora_model if lora else args.model, count or args.pairs
+    name = f"{task} {model} {asked.peak():g} {asked.epochs:g} seed {seed} {args.dtype}" + (
+        f" {count} pairs" if count else ""
+    )
+    kept = args.cache / f"{name}.json"
+    if kept.exists():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    if task not in args.only or seed >= args.seeds:
+        return None
+    print(name, flush=True)
+    train_files, test_files = DATA[task.removeprefix("lora-")]
+    limit = min(count or LORA_PAIRS, LORA_PAIRS) if lora else count
+    files, folder = part_of(train_files, limit, args.cache / f"{name}.jsonl"), args.cache / name
+    done = train(files, model=model, output_dir=folder, options=asked, resume_run=folder.exists())
+    scored = folder / "evaluated"
+    shutil.rmtree(scored, ignore_errors=True)
+    found = evaluate(folder / "final", paths(test_files), output_dir=scored, dtype=args.dtype)
+    lines = [json.loads(line) for line in (scored / "scores.jsonl").read_text(encoding="utf-8").splitlines()]
+    document = {
+        "task": task, "seed": seed, "rows": done["rows"], "steps": done["steps"], "seconds": done["seconds"],
+        "options": {k: done["options"][k] for k in ("learning_rate", "epochs", "dtype")},
+        "results": [r.as_dict() | {"name": r.name.removeprefix(f"{data_folder()}/")} for r in found.results], "counts": found.counts, "scores": {x["id"]: x["scores"] for x in lines},
+    }  # fmt: skip
+    if task == "tldr" and args.rmb and not count:
+        graded = evaluate(folder / "final", suite="rmb", suite_data=data_folder() / "suites", dtype=args.dtype)
+        document["rmb"] = [r.as_dict() for r in graded.results]
+    kept.write_text(json.dumps(document), encoding="utf-8")
+    if not args.keep:
+        shutil.rmtree(folder)
+    return document
+
+
+# beside the reference
+
+
+def reference(name: str, args) -> dict[str, Any]:
+    """TF-IDF's C, its accuracy for every C, and what each test pair earns, by id."""
+    kept = args.cache / f"tfidf {name}.json"
+    if kept.exists():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    sides = [judged([p for row in read(paths(files)) for p in row.records]) for files in DATA[name]]
+    strength, folds = chosen_strength(sides[0])
+    every = {c: Reference(sides[0], c).credit(sides[1]) for c in STRENGTHS}
+    found = {
+        "strength": strength, "folds": {str(c): v for c, v in folds.items()},
+        "accuracy": {str(c): float(v.mean()) for c, v in every.items()},
+        "credit": dict(zip([p.id for p in sides[1]], every[strength].tolist())),
+    }  # fmt: skip
+    kept.write_text(json.dumps(found), encoding="utf-8")
+    return found
+
+
+def credit(scores: dict[str, list[float]], pairs: list[Preference]) -> np.ndarray:
+    best = [min(range(2), key=p.ranks.__getitem__) for p in pairs]
+    gap = np.array([scores[p.id][b] - scores[p.id][1 - b] for p, b in zip(pairs, best)])
+    return (gap > 0) + 0.5 * (gap == 0)
+
+
+def compared(task: str, runs: list[dict[str, Any]], args) -> dict[str, Any]:
+    """The mean over seeds against TF-IDF on the same test pairs, with a paired interval over prompt groups."""
+    name = task.removeprefix("lora-")
+    other = reference(name, args)["credit"]
+    pairs = judged([p for row in read(paths(DATA[name][1])) for p in row.records])
+    whole = len(pairs)
+    pairs = [p for p in pairs if p.id in other and all(p.id in r["scores"] for r in runs)]
+    groups = groups_of(pairs)
+    ours = np.mean([credit(r["scores"], pairs) for r in runs], axis=0)
+    theirs = np.array([other[p.id] for p in pairs])
+    gap, own = difference_interval(ours, theirs, groups), mean_interval(ours, groups)
+    return {
+        "n": len(pairs), "left_out": whole - len(pairs), "groups": len(set(groups.tolist())), "ours": float(ours.mean()), "low": own.low, "high": own.high,
+        "tfidf": float(theirs.mean()), "ahead": float((ours - theirs).mean()), "gap": [gap.low, gap.high],
+    }  # fmt: skip
+
+
+def accuracy_of(found: dict[str, Any]) -> dict[str, Any]:
+    """The line over all test pairs."""
+    return found["results"][-1]
+
+
+def label(task: str, args) -> str:
+    lora = task.startswith("lora-")
+    return f"{CALLED[task.removeprefix('lora-')]}, {args.lora_model + ' LoRA' if lora else args.model}"
+
+
+def tables(done: dict[str, list[dict[str, Any]]], beside: dict[str, dict[str, Any]], args) -> list[dict[str, Any]]:
+    columns = [
+        "data and model",
+        "seeds",
+        "test pairs",
+        "prompts",
+        "accuracy",
+        "low",
+        "high",
+        "random",
+        "length only",
+        "TF-IDF",
+        "ahead of TF-IDF",
+        "low",
+        "high",
+    ]
+    rows, single = [], []
+    for task, runs in done.items():
+        b, first = beside[task], accuracy_of(runs[0])
+        rows.append([label(task, args), len(runs), b["n"], b["left_out"], b["groups"], b["ours"], b["low"], b["high"], first["random"],
+                     first["length_only"], b["tfidf"], b["ahead"], *b["gap"]])  # fmt: skip
+        for r in runs:
+            for one in r["results"]:
+                single.append([label(task, args), r["seed"], one["name"], r["rows"]["train"], r["rows"]["dropped"], r["steps"],
+                               one["n"], one["score"], one["low"], one["high"], one["ties"], one["length_only"]])  # fmt: skip
+    out = [{"title": "mean over seeds, on the same test pairs as TF-IDF", "columns": columns, "rows": rows}]
+    known = {t.removeprefix("lora-") for t in done}
+    refs = [
+        [CALLED[n], (f := reference(n, args))["strength"], *(f["accuracy"][str(c)] for c in STRENGTHS)]
+        for n in DATA
+        if n in known
+    ]
+    out.append(
+        {
+            "title": "TF-IDF reference",
+            "columns": ["data", "C chosen on train", *(f"test accuracy, C = {c:g}" for c in STRENGTHS)],
+            "rows": refs,
+        }
+    )
+    out.append(
+        {
+            "title": "every run",
+            "columns": [
+                "data and model",
+                "seed",
+                "test file",
+                "trained on",
+                "dropped",
+                "steps",
+                "pairs",
+                "accuracy",
+                "low",
+                "high",
+                "ties",
+                "length only",
+            ],
+            "rows": single,
+        }
+    )
+    for r in done.get("tldr", []):
+        if "rmb" in r:
+            out.append({"title": f"RMB with the TL;DR model, seed {r['seed']}", "columns": ["what", "kind", "n", "score", "low", "high", "random", "length only"],
+                        "rows": [[x[k] for k in ("name", "kind", "n", "score", "low", "high", "random", "length_only")] for x in r["rmb"]]})  # fmt: skip
+    return out
+
+
+def curve(args) -> list[list]:
+    """Accuracy on helpful by the share of its training pairs."""
+    whole = len([1 for row in read(paths(DATA["helpful"][0])) if row.records])
+    rows = []
+    for share in PARTS:
+        count = 0 if share == 1 else round(whole * share)
+        found = [r for s in range(args.seeds) if (r := run("helpful", s, args, count=count))]
+        if found:
+            b = compared("helpful", found, args)
+            trained = found[0]["rows"]["train"]
+            rows.append([share, trained, len(found), b["ours"], b["low"], b["high"], b["ahead"], *b["gap"]])
+    return rows
+
+
+def main() -> None:
+    args = arguments()
+    args.cache.mkdir(parents=True, exist_ok=True)
+    where = machine()
+    done: dict[str, list[dict[str, Any]]] = {}
+    for task in TASKS:
+        most = 1 if task == "tldr" or task.startswith("lora-") else args.seeds
+        if found := [r for s in range(max(most, 1)) if (r := run(task, s, args))]:
+            done[task] = found
+    if not done:
+        raise SystemExit("nothing was run; --only names: " + ", ".join(TASKS))
+    beside = {task: compared(task, runs, args) for task, runs in done.items()}
+    points = curve(args) if args.curve else []
+    write("full_runs", document(args, where, done, beside, points))
+
+
+def document(args, where, done, beside, points) -> dict[str, Any]:
+    first = next((r for t, r in done.items() if not t.startswith("lora-")), next(iter(done.values())))[0]
+    chosen = "chosen beforehand on a part of the helpful training pairs" if settings() else "not chosen by the script"
+    more = (
+        [
+            {
+                "title": "learning curve, HH helpful",
+                "columns": [
+                    "share of the training pairs",
+                    "trained on",
+                    "seeds",
+                    "accuracy",
+                    "low",
+                    "high",
+                    "ahead of TF-IDF",
+                    "low",
+                    "high",
+                ],
+                "rows": points,
+            }
+        ]
+        if points
+        else []
+    )
+    return {
+        "title": "Full runs on real data",
+        "question": "Does a reward model trained here beat a bag of words on unseen prompts?",
+        "what": f"{args.model} with all weights trained: learning rate {first['options']['learning_rate']:g}, "
+        f"{first['options']['epochs']:g} epochs, batches of {BATCH}, {args.dtype}, settings {chosen}; {args.lora_model} with LoRA: "
+        f"{LORA_RATE:g}, {LORA_EPOCHS:g} epoch, at most {LORA_PAIRS:,} pairs. The last checkpoint is evaluated, no test pair is used "
+        "before. HH here is a split of the official test set, cut by prompt; its numbers are not those of the official split. "
+        f"Intervals are 95 %, over prompt groups; torch {where['torch']}.",
+        "bars": [
+            {"name": f"{label(t, args)}: mean accuracy minus TF-IDF's", "bar": "above 0", "value": beside[t]["ahead"] if t in beside else None, "at_least": 1e-9}
+            for t in TASKS
+        ],
+        "tables": tables(done, beside, args) + more,
+        "notes": [
+            "Random and length-only are what random scores and the longer response earn on the same pairs. TF-IDF here reads the last "
+            "message of a response only: words, pairs of words and log length, logistic regression on the difference; its C "
+            "is chosen on the training pairs by cross-validation over prompt groups.",
+            "Test pairs left out have a response that does not fit the model, even without its prompt; TF-IDF is judged on the rest too.",
+        "The interval of a mean over seeds is over test prompts alone; the spread between seeds is in the table of every run.",
+            "Where a mean is not above TF-IDF the paired interval says how far the two can be told apart, and the learning curve "
+            "how the accuracy grows with pairs.",
+        ],
+    }  # fmt: skip
+
+
+def arguments() -> argparse.Namespace:
+    ask = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    ask.add_argument("--only", type=lambda s: s.split(","), default=TASKS, help="comma separated: " + ", ".join(TASKS))
+    ask.add_argument("--seeds", type=int, default=3)
+    ask.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    ask.add_argument("--curve", action="store_true", help="add the learning curve on helpful")
+    ask.add_argument("--rmb", action=argparse.BooleanOptionalAction, default=True, help="the suite after TL;DR")
+    ask.add_argument("--model", default="minilm-l6")
+    ask.add_argument("--lora-model", default="smollm2-135m")
+    ask.add_argument("--rate", type=float, default=5e-5, help="when nothing was chosen")
+    ask.add_argument("--epochs", type=float, default=2.0, help="when nothing was chosen")
+    ask.add_argument("--pairs", type=int, default=0, help="at most so many training pairs, for a trial")
+    ask.add_argument("--cache", type=Path, default=CACHE)
+    ask.add_argument("--keep", action="store_true", help="keep the trained models in the cache")
+    return ask.parse_args()
+
+
+if __name__ == "__main__":
+    main()
