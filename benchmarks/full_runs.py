@@ -298,7 +298,7 @@ def document(args, where, done, beside, points) -> dict[str, Any]:
             "Random and length-only are what random scores and the longer response earn on the same pairs. TF-IDF here reads the last "
             "message of a response only: words, pairs of words and log length, logistic regression on the difference; its C "
             "is chosen on the training pairs by cross-validation over prompt groups.",
-            "Test pairs left out have a response that does not fit the model, even without its prompt; TF-IDF is judged on the rest too.",
+            "Test pairs left out have a response that does not fit the model, even without its prompt; TF-IDF is judged on the same pairs.",
         "The interval of a mean over seeds is over test prompts alone; the spread between seeds is in the table of every run.",
             "Where a mean is not above TF-IDF the paired interval says how far the two can be told apart, and the learning curve "
             "how the accuracy grows with pairs.",
