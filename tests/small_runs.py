@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from plaudit.models.embedded import path as embedded_path
 from plaudit.training.loop import train
 from plaudit.training.options import TrainOptions
 
@@ -53,6 +54,17 @@ def rated(n: int, value=lambda i: i % 2 == 0) -> list[dict]:
         {"prompt": f"Is {phrase(i, 2)} {i} good?", "completion": f"{phrase(i, 3)}.", "label": value(i)}
         for i in range(n)
     ]
+
+
+def dropping(folder):
+    """`tiny` with a dropout of 0.1 in its configuration."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(embedded_path("tiny"))
+    model.config.attention_dropout = 0.1
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(embedded_path("tiny")).save_pretrained(folder)
+    return folder
 
 
 BASE = {"max_steps": 3, "batch_size": 4, "held_out": 0.2, "learning_rate": 1e-3, "device": "cpu"}

@@ -21,6 +21,7 @@ def file(tmp_path):
     return write(tmp_path / "pairs.jsonl", pairs(30))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tuning", ["full", "lora", "frozen"])
 def test_every_tuning_learns_its_data_and_saves_what_loads(tmp_path, tuning):
     file = write(tmp_path / "a.jsonl", pairs(24))
@@ -102,6 +103,7 @@ def test_early_stopping(tmp_path, metric):
     assert again == run
 
 
+@pytest.mark.slow
 def test_lists_ties_ratings_and_pairs_in_one_run(tmp_path):
     ties = [{"prompt": f"Tie {i}?", "response_a": f"a {i}", "response_b": f"bb {i}", "winner_model_a": 0,
              "winner_model_b": 0, "winner_tie": 1} for i in range(6)]  # fmt: skip
@@ -131,6 +133,7 @@ def test_ratings_alone(tmp_path):
     assert load_scorer(tmp_path / "D" / "final")
 
 
+@pytest.mark.slow
 def test_target_margin_and_weight_are_obeyed_and_can_be_ignored(tmp_path, capsys):
     plain = write(tmp_path / "plain.jsonl", pairs(20))
     go(plain, tmp_path / "plain")
@@ -155,6 +158,7 @@ def test_flipped_by_target_is_flipped_by_text(tmp_path):
     assert losses(tmp_path / "a") == pytest.approx(losses(tmp_path / "b"), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_weight_of_a_file_is_obeyed_even_when_columns_are_ignored(tmp_path):
     a = write(tmp_path / "a.jsonl", pairs(8, weight=3.0))
     b = write(tmp_path / "b.jsonl", [r | {"id": r["id"] + "b", "prompt": "b " + r["prompt"]} for r in pairs(8)])

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from plaudit.errors import PlauditError
-from plaudit.models.embedded import path
 from plaudit.training.options import TrainOptions
 from plaudit.training.start import ready
-from small_runs import go, lists, losses, metrics, pairs, rated, same, weights, write
+from small_runs import dropping, go, lists, losses, metrics, pairs, rated, same, weights, write
 
 # option: (its other value, options that both runs share); the outcome looked at is the final weights
 MOVES = {
@@ -65,17 +64,6 @@ def test_no_option_is_forgotten():
     assert not set(MOVES) & set(ELSEWHERE)
 
 
-def dropping(folder):
-    """`tiny` with a dropout of 0.1 in its configuration."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model = AutoModelForCausalLM.from_pretrained(path("tiny"))
-    model.config.attention_dropout = 0.1
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(path("tiny")).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
@@ -93,6 +81,7 @@ def files(tmp_path_factory):
     return found | {"mixed": found["pairs"] + found["rated"], "dropping": dropping(folder / "dropping")}
 
 
+@pytest.mark.slow  # thirty pairs of runs
 @pytest.mark.parametrize("option", MOVES)
 def test_an_option_changes_the_outcome(tmp_path, files, option):
     other, shared = MOVES[option]
@@ -108,6 +97,7 @@ def test_an_option_changes_the_outcome(tmp_path, files, option):
     assert all(torch.isfinite(v).all() for v in weights(tmp_path / "b").values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{"batch_tokens": 64}, {"gradient_checkpointing": True}], ids=str)
 @pytest.mark.parametrize("tuning", ["full", "lora"])
 def test_memory_and_speed_options_change_no_number(tmp_path, files, how, tuning):

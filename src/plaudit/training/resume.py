@@ -130,9 +130,7 @@ def load_weights(checkpoint: Path, names: set[str]) -> Tensors:
         with safe_open(checkpoint / MODEL, "pt") as file:
             for name in set(file.keys()) & {n.removeprefix(PREFIX) for n in names - set(found)}:
                 found[PREFIX + name] = file.get_tensor(name)
-    if set(found) != names:
-        odd = sorted(set(found) ^ names)[:3]
-        raise PlauditError(f"{checkpoint.name} trains other parameters than this run ({', '.join(odd)}, ...)")
+    _same_names(checkpoint, set(found), names)
     return found
 
 
@@ -150,9 +148,21 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def restore(checkpoint: Path, named: Mapping[str, Tensor], optimizer: Any) -> None:
-    """Put weights and moments of a checkpoint back, exactly."""
+    """Put weights and moments of a checkpoint back, exactly.
+
+    Raises:
+        PlauditError: the checkpoint trains other parameters than this run.
+    """
+    table = load_file(checkpoint / OPTIMIZER)
+    _same_names(checkpoint, {key.rsplit("/", 1)[0] for key in table} or set(named), set(named))
     restore_weights(checkpoint, named)
-    restore_moments(named, optimizer, load_file(checkpoint / OPTIMIZER))
+    restore_moments(named, optimizer, table)
+
+
+def _same_names(checkpoint: Path, found: set[str], names: set[str]) -> None:
+    if odd := sorted(found ^ names):
+        more = ", ..." if len(odd) > 3 else ""
+        raise PlauditError(f"{checkpoint.name} trains other parameters than this run ({', '.join(odd[:3])}{more})")
 
 
 def restore_weights(checkpoint: Path, named: Mapping[str, Tensor]) -> None:

@@ -60,7 +60,9 @@ def step(model: nn.Module, micro: Sequence[Batch], objective: Objective, optimiz
     sums = gather({**sums, "unsound": float(trouble is not None)}, accelerator)
     norm = _clip(model, objective, around)
     if sums.pop("unsound") or not math.isfinite(norm):
-        raise trouble or _unsound_gradient(model, micro, norm)
+        trouble = trouble or _unsound_gradient(model, micro, norm)
+        optimizer.zero_grad(set_to_none=True)
+        raise trouble
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return {**sums, "grad_norm": norm}
