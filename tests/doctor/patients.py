@@ -13,12 +13,12 @@ from plaudit.models.heads.scalar import last_layer
 SHORT = 160  # tokens of the longest conversation, to be quick
 
 
-def saved(folder, model, tokenizer, facts=None):
+def saved(folder, model, tokenizer, facts=None, *, scale=1.0):
     """A sealed checkpoint of that model, as `train` writes it, with a head that is no first draw."""
     template.adopt(tokenizer, encoder=tokenizer.cls_token is not None)
     with torch.no_grad():
         weight = last_layer(model).weight
-        weight.copy_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(7)))
+        weight.copy_(scale * torch.randn(weight.shape, generator=torch.Generator().manual_seed(7)))
     with folders.publish(folder) as part:
         checkpoint.save(part, model, tokenizer, facts or {})
     policy = load_backbone(folder).policy
