@@ -35,6 +35,9 @@ def save(folder: Path, model: Any, tokenizer: Any, facts: Mapping[str, Any]) -> 
         with quiet():
             state = {key: value.detach().cpu().contiguous() for key, value in merged_state(model).items()}
             core.save_pretrained(folder, state_dict=state, max_shard_size=ONE_FILE)
+            if getattr(tokenizer, "backend_tokenizer", None) is not None:  # some ship with a silent cut at 128 tokens
+                tokenizer.backend_tokenizer.no_truncation()
+                tokenizer.backend_tokenizer.no_padding()
             tokenizer.save_pretrained(folder)
             if is_adapted(model):
                 model.save_pretrained(folder / ADAPTER, save_embedding_layers=False)
