@@ -50,8 +50,8 @@ class ModelScorer:
         self.verdict = verdict or probe(loaded.model)
         self.reader = Reader(loaded.model.eval(), self.verdict.way)
         if dtype == "bfloat16":  # cast the trunk's matrices once, not in every window
-            for layer in loaded.model.base_model.modules():
-                if isinstance(layer, torch.nn.Linear):
+            for name, layer in loaded.model.base_model.named_modules():
+                if isinstance(layer, torch.nn.Linear) and "pooler" not in name:  # BERT's pooler belongs to the head
                     layer.to(torch.bfloat16)
         self.fingerprint = digest(loaded.fingerprint, loaded.policy.digest, dtype)
 
