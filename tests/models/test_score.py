@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from families import FAMILIES, tiny_family
 
+from families import FAMILIES, tiny_family
 from plaudit.models.backbone import load_backbone
 from plaudit.models.score import ModelScorer
 from plaudit.records import pair
