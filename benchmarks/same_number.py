@@ -1,6 +1,6 @@
 """One number whatever the company: 500 random cases over five families, every path against single sequences.
 
-    PLAUDIT_DATA=... python benchmarks/same_number.py [--cases 100]
+PLAUDIT_DATA=... python benchmarks/same_number.py [--cases 100]
 """
 
 import argparse
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from harness import data_folder, machine, write
 from numpy.typing import NDArray
+
+from harness import data_folder, machine, write
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from families import FAMILIES, tiny_family
-
 from plaudit.data.read import read
 from plaudit.models.forward import Reader, is_causal
 from plaudit.models.score import scores
@@ -38,7 +38,10 @@ def policy_of(model, tokenizer) -> TokenPolicy:
 def alone(model, encoded: list[Encoded]) -> NDArray:
     """Every sequence by itself through the family's own forward: [pairs, 2]."""
     model.set_attn_implementation("eager")
-    rows = [[float(model(input_ids=torch.as_tensor(e.full(i).astype(np.int64))[None]).logits[0, 0]) for i in (0, 1)] for e in encoded]
+    rows = [
+        [float(model(input_ids=torch.as_tensor(e.full(i).astype(np.int64))[None]).logits[0, 0]) for i in (0, 1)]
+        for e in encoded
+    ]
     return np.array(rows)
 
 

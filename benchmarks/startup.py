@@ -1,6 +1,6 @@
 """How long the command line takes to answer: import, and help of every command.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics
@@ -9,7 +9,6 @@ import sys
 import time
 
 from harness import machine, write
-
 from plaudit.cli import COMMANDS
 
 HEAVY = ("torch", "numpy", "transformers", "pyarrow", "scipy")
