@@ -1,7 +1,8 @@
 """The table of commands. Nothing here imports anything heavy: a command's file is loaded when it is used."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from plaudit.errors import OptionError, PlauditError
 
@@ -46,15 +47,11 @@ def run(argv: list[str]) -> int:
     from cyclopts import CycloptsError
 
     try:
-        table = app()
-        argv, mistakes = _with_config(table, argv)
-        mistakes += _unknown_flags(table, argv)
-        if mistakes:
-            raise OptionError(mistakes)
-        result = table(argv, exit_on_error=False, print_error=False)
+        command, bound = _parsed(app(), argv)
+        result = command(*bound.args, **bound.kwargs)
         return result if isinstance(result, int) else 0
     except CycloptsError as error:
-        print(f"plaudit: {_in_words(error)}", file=sys.stderr)
+        print(f"plaudit: {str(error).strip()}", file=sys.stderr)
         return 2
     except PlauditError as error:
         print(f"plaudit: {error}", file=sys.stderr)
@@ -67,55 +64,103 @@ def run(argv: list[str]) -> int:
         return 130
 
 
-def _in_words(error: Exception) -> str:
-    """A parsing error as plain text; what pydantic refused is one line an option, all of them."""
+def _parsed(table: Any, argv: list[str]) -> tuple[Any, Any]:
+    """The command and its arguments.
+
+    Raises:
+        OptionError: every mistake of the file and the flags at once.
+    """
+    from cyclopts import CycloptsError
+
+    known = _known(table, argv[0]) if argv and argv[0] in COMMANDS else {}
+    argv, source, mistakes = _with_config(known, argv) if known else (argv, {}, [])
+    if known:
+        argv, unknown = _unknown_flags(known, argv)
+        missing = _missing(known, argv)
+        mistakes += unknown + [f"{flag} is missing" for flag in missing]
+        argv = argv + [f"{flag}=?" for flag in missing if known[flag].hint is str]  # so that all else is looked at
+    try:
+        command, bound, _ = table.parse_args(argv, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        if not mistakes and not _refused(error):
+            raise
+        raise OptionError(mistakes + _in_words(error, source, already=mistakes)) from error
+    if mistakes:
+        raise OptionError(mistakes)
+    return command, bound
+
+
+def _refused(error: Exception) -> list[Any]:
+    """What pydantic refused, one entry an option."""
     cause = error.__cause__ or error.__context__
-    if cause is not None and hasattr(cause, "errors"):
-        lines = []
-        for e in cause.errors():
-            name = "--" + "-".join(str(part) for part in e["loc"]).replace("_", "-")
-            lines.append(f"{name}: {e['msg'][0].lower()}{e['msg'][1:]}, not {e['input']!r}")
-        return "\n".join(lines)
-    return str(error).strip()
+    return cause.errors() if cause is not None and hasattr(cause, "errors") else []
 
 
-def _known_flags(table, name: str) -> set[str]:
+def _in_words(error: Exception, source: Mapping[str, str], *, already: Sequence[str]) -> list[str]:
+    """A parsing error as plain lines; an option that a file set is named as the file names it."""
+    refused = _refused(error)
+    if not refused:
+        text = str(error).strip()
+        return [] if any(mistake.split()[0] in text for mistake in already) else [text]
+    lines = []
+    for e in refused:
+        first, *inner = map(str, e["loc"])
+        flag = "--" + first.replace("_", "-")
+        name = ".".join([source.get(flag, flag), *inner])
+        lines.append(f"{name}: {e['msg'][0].lower()}{e['msg'][1:]}, not {e['input']!r}")
+    return lines
+
+
+def _known(table: Any, name: str) -> dict[str, Any]:
+    """Every flag of a command, with what it takes."""
     arguments = table[name].assemble_argument_collection()
-    return {flag for argument in arguments for flag in argument.names if flag.startswith("-")} | {"--help", "-h"}
+    return {flag: argument for argument in arguments for flag in argument.names if flag.startswith("-")}
 
 
-def _with_config(table, argv: list[str]) -> tuple[list[str], list[str]]:
-    """Turn `--config FILE` (YAML) into flags before those given, which win; every unknown key is a mistake."""
+def _nearest(word: str, words: Iterable[str], cutoff: float = 0.5) -> str:
     from difflib import get_close_matches
 
-    places = [i for i, token in enumerate(argv) if token == "--config" or token.startswith("--config=")]
-    if not places or argv[0] not in COMMANDS:
-        return argv, []
-    at = places[0]
+    return next(iter(get_close_matches(word, sorted(words), 1, cutoff)), "")
+
+
+def _with_config(known: Mapping[str, Any], argv: list[str]) -> tuple[list[str], dict[str, str], list[str]]:
+    """Turn `--config FILE` (YAML) into flags before those given, which win.
+
+    Returns the new arguments, {flag: how the file names it}, and every mistake in the file.
+    """
+    at = next((i for i, token in enumerate(argv) if token == "--config" or token.startswith("--config=")), None)
+    if at is None:
+        return argv, {}, []
     inline = "=" in argv[at]
-    if not inline and at + 1 >= len(argv):
-        return argv, ["--config: which file?"]
-    path = argv[at].split("=", 1)[1] if inline else argv[at + 1]
     rest = argv[:at] + argv[at + (1 if inline else 2) :]
-    values = _yaml(path)
-    known = _known_flags(table, argv[0])
-    given = {token.split("=", 1)[0] for token in rest if token.startswith("--")}
-    flags, files, mistakes = [], [], []
+    if not inline and (at + 1 >= len(argv) or argv[at + 1].startswith("-")):
+        return argv[:at] + argv[at + 1 :], {}, ["--config: which file?"]
+    path = argv[at].split("=", 1)[1] if inline else argv[at + 1]
+    values, mistakes = _yaml(path)
+    given = {token.split("=", 1)[0].split(".", 1)[0] for token in rest if token.startswith("--")}
+    flags: list[str] = []
+    files: list[str] = []
+    source = {}
     for key, value in values.items():
         flag = "--" + str(key).replace("_", "-")
         if key == "files":
             files = [str(v) for v in value] if isinstance(value, list) else [str(value)]
         elif flag not in known:
-            near = get_close_matches(flag, sorted(known), 1, 0.5)
-            hint = f" (did you mean {near[0][2:].replace('-', '_')!r}?)" if near else ""
+            near = _nearest(flag, known)
+            hint = f" (did you mean {near[2:].replace('-', '_')!r}?)" if near else ""
             mistakes.append(f"{path}: unknown key {key!r}{hint}")
+        elif isinstance(value, bool) != (known[flag].hint is bool) and value is not None:
+            wanted = "true or false" if known[flag].hint is bool else "a value"
+            mistakes.append(f"{path}: {key}: must be {wanted}, not {value!r}")
+            given.add(flag)
         elif flag not in given and f"--no-{flag[2:]}" not in given:
             flags += _flag(flag, value)
+            source[flag] = f"{path}: {key}"
     positional = len(rest) > 1 and not rest[1].startswith("-")
-    return [rest[0], *([] if positional else files), *rest[1:], *flags], mistakes
+    return [rest[0], *([] if positional else files), *rest[1:], *flags], source, mistakes
 
 
-def _flag(flag: str, value) -> list[str]:
+def _flag(flag: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag] if value else [f"--no-{flag[2:]}"]
     if isinstance(value, list):
@@ -125,36 +170,48 @@ def _flag(flag: str, value) -> list[str]:
     return [] if value is None else [f"{flag}={value}"]
 
 
-def _yaml(path: str) -> dict:
+def _yaml(path: str) -> tuple[dict[Any, Any], list[str]]:
+    """The file's keys and values, and the keys that stand in it twice."""
     import yaml
 
     try:
         with open(path, encoding="utf-8") as f:
-            values = yaml.safe_load(f) or {}
+            text = f.read()
+        values = yaml.safe_load(text) or {}
+        top = yaml.compose(text, yaml.SafeLoader)
     except OSError as error:
         raise OptionError([f"{path}: cannot be read: {error.strerror}"]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OptionError([f"{path}: not YAML: {str(error).splitlines()[0]}"]) from error
+        place = getattr(error, "problem_mark", None)
+        line = f":{place.line + 1}" if place else ""
+        raise OptionError([f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}"]) from error
     if not isinstance(values, dict):
         raise OptionError([f"{path}: the file must hold `key: value` lines"])
-    return values
+    keys = [str(key.value) for key, _ in top.value] if top is not None else []
+    return values, [f"{path}: {key!r} stands there twice" for key in dict.fromkeys(keys) if keys.count(key) > 1]
 
 
-def _unknown_flags(table, argv: list[str]) -> list[str]:
-    """Every unknown flag at once, each with its nearest name; cyclopts alone stops at the first."""
-    from difflib import get_close_matches
-
-    if not argv or argv[0] not in COMMANDS:
-        return []
-    known = _known_flags(table, argv[0])
-    mistakes = []
-    for token in argv[1:]:
-        if token == "--":
-            break
+def _unknown_flags(known: Mapping[str, Any], argv: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments without unknown flags, and one mistake for each; cyclopts alone stops at the first."""
+    kept, mistakes, skip = [], [], False
+    end = argv.index("--") if "--" in argv else len(argv)
+    for i, token in enumerate(argv):
         flag = token.split("=", 1)[0].split(".", 1)[0].replace("_", "-")
-        if not flag.startswith("--") or flag in known:
+        if i >= end or not flag.startswith("--") or flag in known or flag == "--help":
+            if not (skip and not token.startswith("-")):
+                kept.append(token)
+            skip = False
             continue
-        near = get_close_matches(flag, sorted(known), 1, 0.5)
-        hint = f" (did you mean {near[0]}?)" if near else f" (see `plaudit {argv[0]} --help`)"
+        near = _nearest(flag, known)
+        hint = f" (did you mean {near}?)" if near else f" (see `plaudit {argv[0]} --help`)"
         mistakes.append(f"unknown option {token.split('=', 1)[0]}{hint}")
-    return mistakes
+        skip = "=" not in token  # the value that was meant for it
+    return kept, mistakes
+
+
+def _missing(known: Mapping[str, Any], argv: list[str]) -> list[str]:
+    """Required options that were not given, all of them."""
+    if {"--help", "-h", "--version"} & set(argv):
+        return []
+    given = {token.split("=", 1)[0].replace("_", "-") for token in argv}
+    return [flag for flag, argument in known.items() if argument.required and flag not in given]

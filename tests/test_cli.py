@@ -1,0 +1,122 @@
+"""Flags and files of options: every mistake at once, where it stands, with the nearest name."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from plaudit.cli import run
+from small_runs import pairs, write
+
+
+@pytest.fixture
+def file(tmp_path):
+    return write(tmp_path / "a.jsonl", pairs(8))
+
+
+def config(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def refused(capsys, *argv):
+    assert run(list(argv)) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err.replace(str(argv[argv.index("--config") + 1]), "run.yaml") if "--config" in argv else err
+
+
+def test_every_mistake_of_a_file_at_once(tmp_path, file, capsys):
+    path = config(
+        tmp_path,
+        "losss: x\nbatch_size: many\nepochs: -1\ndropout: perhaps\nmax_steps: yes\nmodel: tiny\nloss_options: {a: b}\n"
+        "seed: 1\nseed: 2\n",
+    )
+    err = refused(capsys, "train", file, "--config", path, "--tunning", "lora", "--warmup-ratio=2")
+    for words in (
+        "run.yaml: unknown key 'losss' (did you mean 'loss'?)",
+        "run.yaml: batch_size: input should be a valid integer",
+        "run.yaml: epochs: input should be greater than 0, not '-1'",
+        "run.yaml: dropout: must be true or false, not 'perhaps'",
+        "run.yaml: max_steps: must be a value, not True",
+        "run.yaml: loss_options.a: input should be a valid number",
+        "run.yaml: 'seed' stands there twice",
+        "unknown option --tunning (did you mean --tuning?)",
+        "--output-dir is missing",
+        "--warmup-ratio: input should be less than 1, not '2'",
+    ):
+        assert words in err, words
+    assert len(err.strip().splitlines()) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [1\nb: {", "run.yaml:2: not YAML"),
+        ("- a\n", "run.yaml: the file must hold `key: value` lines"),
+        ("", "--model is missing\n--output-dir is missing"),
+        ("model: tiny\noutput_dir: D\n", "FILES"),
+    ],
+)
+def test_files_that_are_no_options(tmp_path, capsys, text, words):
+    assert words in refused(capsys, "train", "--config", config(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["train", "--config", "nowhere.yaml"], "run.yaml: cannot be read: No such file or directory"),
+        (["train", "x", "--config"], "--config: which file?"),
+        (["tran"], 'Did you mean "train"'),
+        (
+            ["train", "x", "--model", "tiny", "--output-dir", "D", "--lora-r=0", "--adam-beta1=1"],
+            "--lora-r: input should",
+        ),
+        (
+            ["train", "x", "--model", "tiny", "--output-dir", "D", "--loss-options", "a=1"],
+            "--loss-options: input should",
+        ),
+        (["train", "x", "--model", "tiny", "--output-dir", "D", "--loss=mse"], "'bradley_terry', 'rao_kupper' or"),
+    ],
+)
+def test_mistakes_in_flags(capsys, argv, words):
+    if argv[-1] == "--config":
+        assert run(argv) == 2
+        assert words in capsys.readouterr().err
+    else:
+        assert words in refused(capsys, *argv)
+
+
+def test_flags_win_over_the_file_and_both_reach_the_command(tmp_path, file, capsys):
+    path = config(
+        tmp_path,
+        f"files: {file}\nmodel: tiny\noutput_dir: {tmp_path / 'D'}\nloss: rao_kupper\nloss_options:\n  a: 0.5\n"
+        "batch-size: 3\ntuning: lora\ndropout: true\ngradient_checkpointing: true\nlearning_rate: 1e-3\nrating:\n",
+    )
+    argv = ["train", "--config", path, "--dry-run", "--json", "--tuning", "frozen", "--no-dropout", "--batch-size=5"]
+    assert run(argv) == 0
+    options = json.loads(capsys.readouterr().out)["options"]
+    assert options["loss_options"] == {"a": 0.5}
+    assert (options["loss"], options["batch_size"], options["tuning"]) == ("rao_kupper", 5, "frozen")
+    assert (options["dropout"], options["gradient_checkpointing"], options["learning_rate"]) == (False, True, 1e-3)
+    assert run([*argv, "--loss-options.prior=0.1"]) == 0  # a flag replaces the file's whole table
+    assert json.loads(capsys.readouterr().out)["options"]["loss_options"] == {"prior": 0.1}
+    assert not (tmp_path / "D").exists()
+
+
+def test_help_is_light():
+    code = (
+        "import sys\nfrom plaudit.cli import run\nassert run(['train', '--help']) == 0\n"
+        "heavy = {'torch', 'numpy', 'transformers', 'pyarrow'} & set(sys.modules)\nassert not heavy, heavy\n"
+    )
+    best = 9.0
+    for _ in range(3):
+        begun = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        best = min(best, time.perf_counter() - begun)
+        assert done.returncode == 0, done.stderr
+    assert "--loss-options" in done.stdout
+    assert best < 3  # 0.3 on a free machine; this only catches something heavy
