@@ -5,6 +5,7 @@ Texts are hostile: control characters, ANSI escapes and right-to-left overrides 
 
 import json
 import sys
+import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ _HOSTILE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 def document(values: Any) -> None:
     """Print the one JSON document of a `--json` run."""
     sys.stdout.write(as_json(values))
+
+
+PLAIN_LINE = 30.0  # seconds between lines where there is no terminal to draw a bar on
 
 
 def as_json(values: Any) -> str:
@@ -85,8 +89,8 @@ def _cell(value: Any) -> str:
 
 
 @contextmanager
-def progress(what: str, total: int | None, *, unit: str = "") -> Iterator["Progress"]:
-    """A progress bar on stderr with rate and time left; silent when stderr is not a terminal.
+def progress(what: str, total: int | None) -> Iterator["Progress"]:
+    """A progress bar on stderr with rate and time left; without a terminal a plain line every half minute.
 
     >>> with progress("scoring", 3) as bar:
     ...     bar.advance(3, accuracy=0.5)
@@ -100,17 +104,22 @@ def progress(what: str, total: int | None, *, unit: str = "") -> Iterator["Progr
         bars.TextColumn("{task.fields[facts]}"), bars.TimeElapsedColumn(), bars.TimeRemainingColumn(),
     ]  # fmt: skip
     with bars.Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as shown:
-        yield Progress(shown, shown.add_task(clean(what), total=total, facts=""), unit)
+        yield Progress(shown, shown.add_task(clean(what), total=total, facts=""), plain=not console.is_terminal)
 
 
 class Progress:
     """A running bar; `advance` moves it and shows the latest facts."""
 
-    def __init__(self, shown: Any, task: Any, unit: str) -> None:
-        self._shown, self._task, self._unit = shown, task, unit
+    def __init__(self, shown: Any, task: Any, *, plain: bool) -> None:
+        self._shown, self._task, self._plain, self._said = shown, task, plain, time.monotonic()
 
     def advance(self, steps: float = 1, **facts: Any) -> None:
         if facts:
             text = " ".join(f"{k} {_cell(v)}" for k, v in facts.items())
             self._shown.update(self._task, facts=text)
         self._shown.advance(self._task, steps)
+        if self._plain and time.monotonic() - self._said > PLAIN_LINE:
+            self._said = time.monotonic()
+            task = self._shown.tasks[self._task]
+            of = f" of {int(task.total):,}" if task.total else ""
+            note(f"{task.description}: {int(task.completed):,}{of} {task.fields['facts']}".rstrip())
