@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from types import ModuleType
@@ -122,6 +123,10 @@ def writer(to: str) -> tuple[str, ModuleType]:
     """The layout of that name (case and dashes do not matter), which must be one that is also written."""
     wanted = to.strip().lower().replace("-", "_")
     wanted = _ALIASES.get(wanted, wanted)
+    if wanted not in catalog.names(ROOM):
+        near = get_close_matches(wanted, writable(), 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise OptionError([f"unknown layout {to!r}{hint}"], advice=f"written: {', '.join(writable())}")
     part = catalog.load(ROOM, wanted)
     if not hasattr(part, "write"):
         raise OptionError([f"the layout {wanted!r} is read, not written"], advice=f"written: {', '.join(writable())}")
