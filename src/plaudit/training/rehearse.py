@@ -1,18 +1,23 @@
 """What a run would do, without doing it: options, rows after each filter, tokens, the first rendered pair, memory."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import numpy as np
+import torch
 
+from plaudit.models.forward import Reader
 from plaudit.models.tokens import texts
 from plaudit.models.trees.plan import cost, plan
 from plaudit.models.trees.probe import probe
+from plaudit.records import Preference
 from plaudit.report import terminal
 from plaudit.training.batches import everything, rows_of, steps_per_epoch
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Part, prepare
-from plaudit.training.start import objective_for, ready
+from plaudit.training.start import accelerator_for, objective_for, ready
 from plaudit.training.track import check_sinks
 
 
@@ -36,21 +41,33 @@ def rehearse(
     trees = np.array([cost(e) for e in part.encoded])
     size = min(options.batch_size, len(part))
     per = steps_per_epoch(len(part), size)
-    first = part.preferences[0]
+    steps = options.max_steps or max(round(options.epochs * per), 1)
+    tried = trial(loaded.model, part, options)
     return {
         "options": {**options.model_dump(), "learning_rate": options.peak()},
         "model": model,
         "way": probe(loaded.model).reason,
         "rows": {"read": prepared.counts["rows"], **{k: v for k, v in prepared.counts.items() if k != "rows"}},
         "dropped": [{"where": w, "reason": r} for w, r in prepared.dropped[:20]],
-        "steps": options.max_steps or max(round(options.epochs * per), 1),
+        "steps": steps,
         "tokens": {
             "sequences": _quantiles(full), "preferences": _quantiles(trees), "total": int(full.sum()),
             "computed": int(trees.sum()), "saved": float(1 - trees.sum() / full.sum()),
         },
-        "first": dict(zip(("chosen", "rejected", *map(str, range(2, 99))), texts(first, loaded.policy), strict=False)),
-        "memory_bytes": memory(loaded.model, largest(part, size, options), options),
+        "first": first(part.preferences[0], texts(part.preferences[0], loaded.policy)),
+        "memory_bytes": memory(loaded.model, largest(part, size, options), options, tried.kept),
+        "disk_bytes": disk(loaded.model, options),
+        "seconds": tried.seconds * steps * size / len(part) * int(trees.sum()),
     }  # fmt: skip
+
+
+def first(preference: Preference, rendered: Sequence[str]) -> dict[str, str]:
+    """The responses of a preference as the model reads them, named by what the label says of them."""
+    names = [f"response {i}" for i in range(1, len(rendered) + 1)]
+    if len(rendered) == 2 and preference.comparisons() and not preference.is_tie:
+        better, worse = preference.comparisons()[0]
+        names[better], names[worse] = "chosen", "rejected"
+    return dict(zip(names, rendered, strict=True))
 
 
 def _quantiles(values: np.ndarray) -> dict[str, int]:
@@ -66,21 +83,62 @@ def largest(part: Part, size: int, options: TrainOptions) -> int:
     return max(found)
 
 
-def memory(model, tokens: int, options: TrainOptions) -> int:
-    """Bytes, roughly: weights, gradients, two moments, and the activations of one micro-batch of `tokens`.
+@dataclass(frozen=True)
+class Trial:
+    """One micro-batch, tried: seconds and bytes kept for the backward pass, each for one token."""
 
-    Activations are counted as 12 hidden and 4 MLP widths a token and layer in the run's dtype (measured within a
-    third on the embedded models); with gradient checkpointing as one hidden width a layer and one layer in full.
+    seconds: float
+    kept: float
+
+
+def trial(model: Any, part: Part, options: TrainOptions) -> Trial:
+    """Run one micro-batch forward and backward, twice: the first pass pays for start-up. No weight changes."""
+    accelerator = accelerator_for(options)
+    reader = Reader(model.to(accelerator.device), probe(model).way).train()
+    tree = plan(part.encoded[:32], budget=min(options.batch_tokens, 1024))[0]
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    for _ in range(2):
+        kept: dict[int, int] = {}
+
+        def keep(value: torch.Tensor, kept: dict[int, int] = kept) -> torch.Tensor:
+            storage = value.untyped_storage()
+            if storage.data_ptr() not in weights:
+                kept[storage.data_ptr()] = storage.nbytes()
+            return value
+
+        begun = monotonic()
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value), accelerator.autocast():
+            total = reader(tree).sum()
+            bytes_kept = sum(kept.values())  # before the backward pass recomputes what it did not keep
+        total.backward()
+        model.zero_grad(set_to_none=True)
+        if accelerator.device.type == "cuda":
+            torch.cuda.synchronize()
+        took = monotonic() - begun
+    return Trial(took / len(tree.tokens), bytes_kept / len(tree.tokens))
+
+
+def memory(model: Any, tokens: int, options: TrainOptions, kept: float) -> int:
+    """Bytes, roughly: weights, gradients, two moments, and what one micro-batch of `tokens` keeps and needs at a time.
+
+    `kept` is measured, per token. While one layer is computed or its gradient taken, about twelve hidden and six MLP
+    widths a token stand beside it; under bfloat16 each matrix is copied once.
     """
     config = model.config.get_text_config()
     moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
     still = sum(p.numel() for p in model.parameters()) - moving
-    width, depth = config.hidden_size, config.num_hidden_layers
-    inner = getattr(config, "intermediate_size", 4 * width)
-    layer = 12 * width + 4 * inner
-    held = layer * depth if not options.gradient_checkpointing else width * depth + layer
-    activation = 4 if options.dtype == "float32" else 3
-    return 16 * moving + 4 * still + tokens * held * activation
+    inner_width = getattr(config, "intermediate_size", 4 * config.hidden_size)
+    passing = 4 * (12 * config.hidden_size + 6 * inner_width)
+    copies = 2 * (moving + still) if options.dtype == "bfloat16" else 0
+    return int(16 * moving + 4 * still + copies + tokens * (kept + passing))
+
+
+def disk(model: Any, options: TrainOptions) -> int:
+    """Bytes on disk at most: the checkpoints kept, the one being written, and `final`."""
+    moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    everything = sum(p.numel() for p in model.parameters())
+    model_bytes = 8 * moving if options.tuning == "lora" else 4 * everything
+    return (options.save_total_limit + 1) * (model_bytes + 8 * moving) + 4 * everything
 
 
 def show(found: Mapping[str, Any]) -> None:
@@ -94,7 +152,9 @@ def show(found: Mapping[str, Any]) -> None:
     )  # fmt: skip
     saved = f"{t['saved']:.0%} fewer than sequence by sequence"
     print(f"{t['computed']:,} tokens are computed per epoch, {saved} ({found['way']})")
-    print(f"memory: about {found['memory_bytes'] / 2**30:.1f} GiB\n")
+    size = lambda n: f"{n / 2**30:.1f} GiB" if n > 2**29 else f"{n / 2**20:.0f} MiB"  # noqa: E731
+    print(f"memory: about {size(found['memory_bytes'])}; disk: up to {size(found['disk_bytes'])}")
+    print(f"time: about {found['seconds'] / 60:.1f} minutes of forward and backward, as timed on one micro-batch\n")
     for name, text in found["first"].items():
         print(f"--- first preference, {name}, as the model reads it\n{terminal.clean(text, 1500)}\n")
     for lost in found["dropped"]:
