@@ -46,6 +46,10 @@ def put(place: Any, value: Tensor) -> None:
 
 def moving(model: nn.Module, objective: nn.Module | None = None) -> Tensors:
     """The parameters that training changes, by name: the model's, then the objective's own."""
+    for module in model.modules():
+        reshard = getattr(module, "reshard", None)
+        if callable(reshard):  # FSDP leaves whole copies in place after a forward pass without a backward one
+            reshard()
     named: Tensors = {n: p for n, p in model.named_parameters() if p.requires_grad}
     return named | (dict(objective.named_parameters()) if objective is not None else {})
 
