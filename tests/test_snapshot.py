@@ -1,6 +1,6 @@
 """The surface is frozen: a new command, flag or config key is a decision, not an accident.
 
-    PLAUDIT_SNAPSHOT=1 python -m pytest tests/test_snapshot.py    # accept today's surface
+PLAUDIT_SNAPSHOT=1 python -m pytest tests/test_snapshot.py    # accept today's surface
 """
 
 import json
