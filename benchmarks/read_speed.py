@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 ROUNDS = 3
@@ -103,7 +104,8 @@ def main(megabytes: int) -> None:
             memory.append(peak)
         found = json.loads(text)["files"][0]
         assert (found["rows"], found["rejected"]) == (lines, len(bad)), found
-        assert rejects.read_bytes().split(b"\n")[:-1] == bad
+        told = Counter(rejects.read_bytes().split(b"\n")[:-1])
+        odd = sum((told - Counter(bad)).values()) + sum((Counter(bad) - told).values())
         size = file.stat().st_size
     ratio = statistics.median(b / o for b, o in zip(bare, ours))
     document = {
@@ -115,12 +117,12 @@ def main(megabytes: int) -> None:
         "bars": [
             {"name": "speed over the json.loads loop's", "bar": "at least 1/12", "value": ratio, "at_least": 1 / 12},
             {"name": "peak memory, MB", "bar": "under 300", "value": max(memory), "at_most": 300},
-            {"name": "bad lines not reported exactly once", "bar": "none", "value": 0, "equals": 0},
+            {"name": "bad lines not reported exactly once", "bar": "none", "value": odd, "equals": 0},
             {"name": "file size, GB", "bar": "1", "value": round(size / 1e9, 3), "at_least": 1.0},
         ],
         "tables": [{"title": "rounds", "columns": ["json.loads, s", "inspect, s", "ratio"],
                     "rows": [[b, o, b / o] for b, o in zip(bare, ours)]}],
-        "notes": ["The rejects file is compared byte by byte with the bad lines; a difference stops the script."],
+        "notes": ["The lines of the rejects file are compared with the bad lines, each as often as it stands there."],
     }  # fmt: skip
     Path(__file__).with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
     print(json.dumps(document, indent=1))
