@@ -75,7 +75,7 @@ def conversation_key(messages: Conversation) -> tuple[int, int]:
     return text_digest("".join(parts)), chars
 
 
-def _marks(text: str) -> int:
+def marks(text: str) -> int:
     """Lines that begin a list item, heading, quotation or code block, and passages in bold."""
     return len(_MARKED_LINE("\n" + text)) + text.count("**") // 2
 
@@ -194,4 +194,4 @@ def _answers(record: Preference) -> Iterator[tuple[int, int, int, int]]:
     for i, messages in enumerate(record.responses):
         text = messages[-1].text if messages else ""
         rank = -1 if ranks is None else ranks[i]
-        yield conversation_key(messages)[0], min(len(text), _UINT), min(_marks(text), 65535), rank
+        yield conversation_key(messages)[0], min(len(text), _UINT), min(marks(text), 65535), rank

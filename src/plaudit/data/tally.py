@@ -90,6 +90,33 @@ def contradicting(o: Outline, within: Mask | None = None, *, annotators: bool = 
     return whose[inside], key[inside]
 
 
+def first_alike(o: Outline) -> NDArray[np.int64]:
+    """The earlier preference that each one repeats (texts, ranks, annotator), -1 for none, [P]."""
+    _, first, place = np.unique(judgement_keys(o), return_index=True, return_inverse=True)
+    earliest = first[place]
+    return np.where(earliest == np.arange(len(o)), -1, earliest)
+
+
+def first_opposed(o: Outline) -> NDArray[np.int64]:
+    """The first preference that orders the same two responses the other way by the same annotator, -1 for none, [P]."""
+    out = np.full(len(o), -1, np.int64)
+    whose, wins, loses = comparisons(o)
+    digest = o.response["digest"]
+    key = mix(mix(digest[wins]) + mix(digest[loses])) ^ _owner(o, annotators=True)[whose]
+    up = digest[wins] < digest[loses]
+    for side in (True, False):
+        other, at = np.unique(key[up != side], return_index=True)  # the first of each on the other side
+        mine = np.flatnonzero(up == side)
+        place = np.searchsorted(other, key[mine])
+        hit = (place < len(other)) & (
+            other[np.minimum(place, max(len(other) - 1, 0))] == key[mine] if len(other) else False
+        )
+        rival = whose[np.flatnonzero(up != side)][at] if len(other) else np.zeros(0, np.int64)
+        for i, j in zip(whose[mine[hit]], rival[place[hit]], strict=True):
+            out[i] = j if out[i] < 0 else min(out[i], j)
+    return out
+
+
 def longer_wins(o: Outline, within: Mask | None = None) -> float | None:
     """Share of strict comparisons that the longer response wins, by characters of its last turn; ties half."""
     whose, wins, loses = comparisons(o)

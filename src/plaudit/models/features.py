@@ -6,7 +6,8 @@ texts are never read twice, and a stale feature cannot be taken for a fresh one.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -63,12 +64,14 @@ def features(
     layers: Sequence[int] = (-1,),
     pools: Sequence[Pool] = ("read",),
     store: Literal["float32", "float16"] = "float32",
+    encoded: Sequence[Encoded] | None = None,
     advance=None,
 ) -> Features:
     """Features of every response of `preferences`; what lies in `folder` already is not computed again.
 
     Layer 0 is the embeddings, i the output of block i, -1 the last hidden state; the trunk stops at the last layer
-    that is needed. `read` is the read point, `mean` the mean over the response's own tokens.
+    that is needed. `read` is the read point, `mean` the mean over the response's own tokens. `encoded`: the preferences
+    by this model's own rules, where the caller has them already.
 
     Raises:
         PlauditError: the model is not read over token trees, or a record does not fit it.
@@ -79,10 +82,13 @@ def features(
     home = Path(folder) / key
     parts: list[NDArray] = []
     place: list[tuple[int, int, int]] = []
-    for window in _windows(preferences):
+    for at in range(0, len(preferences), PART):
+        window = preferences[at : at + PART]
         name = home / f"part-{digest(*(p.content for p in window))}"
         if not is_sealed(name):
-            _fill(scorer, window, name, tuple(layers), tuple(pools), store)
+            known = encode_all(window, scorer.loaded.policy) if encoded is None else encoded[at : at + PART]
+            _fill(scorer, window, known, name, tuple(layers), tuple(pools), store)
+        os.utime(name)  # used now: a bounded cache removes the oldest first
         parts.append(np.load(name / "features.npy", mmap_mode="r"))
         first = 0
         for p in window:
@@ -93,21 +99,23 @@ def features(
     return Features(tuple(layers), tuple(pools), tuple(parts), np.array(place, np.int64).reshape(-1, 3))
 
 
-def _windows(preferences: Sequence[Preference]) -> Iterator[Sequence[Preference]]:
-    for at in range(0, len(preferences), PART):
-        yield preferences[at : at + PART]
-
-
-def _fill(scorer: ModelScorer, window: Sequence[Preference], name: Path, layers, pools, store: str) -> None:
-    encoded = encode_all(window, scorer.loaded.policy)
+def _fill(
+    scorer: ModelScorer, window: Sequence[Preference], encoded: Sequence[Encoded], name: Path, layers, pools, store: str
+) -> None:
     for p, e in zip(window, encoded, strict=True):
         if e.refused:
             raise PlauditError(f"{p.source or p.id}: {e.refused}")
-    table = compute(scorer, encoded, layers, pools).astype(store)
+    table = narrowed(compute(scorer, encoded, layers, pools), store)
     with publish(name, replace=name.exists()) as part:
         np.save(part / "features.npy", table)
         facts = {"layers": layers, "pools": pools, "records": [p.id for p in window], "scorer": scorer.fingerprint}
         (part / "features.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def narrowed(table: NDArray[np.float32], store: str) -> NDArray:
+    """The table as it is stored; in float32 where half precision cannot hold its largest value (65,504)."""
+    fits = store == "float32" or float(np.abs(table).max(initial=0)) < float(np.finfo(store).max)
+    return table.astype(store) if fits else table
 
 
 @torch.no_grad()

@@ -86,7 +86,7 @@ def load(
     max_length: int | None = None,
     seed: int = 0,
 ) -> Handle:
-    """A scorer by name: a built-in (`length`, `random`), or a folder that holds a trained reward model.
+    """A scorer by name: a built-in (`length`, `random`), or a folder that holds a trained reward model or a committee.
 
     `dtype`, `device` (a GPU when there is one, if empty), `budget` (tokens of one batch) and `max_length` (tokens of
     one prompt and response) are for models, `seed` for `random`.
@@ -119,8 +119,12 @@ def built_in() -> list[str]:
 def _model(path: Path, **options: Any) -> Scorer:
     if (path / folders.SEAL).exists() and not folders.is_sealed(path):
         raise PlauditError(f"{path} is damaged: files differ from its {folders.SEAL}", advice="copy or train it again")
+    if (path / "committee.json").is_file():
+        from plaudit.rewards.panel import panel
+
+        return panel(path, load, **options)
     if not any((path / f).is_file() for f in ("config.json", "adapter_config.json")):
-        inner = sorted(p.parent.name for p in path.glob("*/config.json"))
+        inner = sorted(p.parent.name for f in ("config.json", "committee.json") for p in path.glob(f"*/{f}"))
         hint = f"did you mean {path / ('final' if 'final' in inner else inner[0])}?" if inner else ""
         raise PlauditError(f"{path}: no checkpoint here: config.json is missing", advice=hint)
     from plaudit.models.score import load_scorer

@@ -1,0 +1,1 @@
+"""Prices preferences: a committee on frozen features votes on every comparison it never saw."""

@@ -1,0 +1,66 @@
+"""What `plaudit audit` and `plaudit repair` can be asked for."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from plaudit.data.options import ReadOptions
+
+
+class AuditOptions(ReadOptions):
+    """How a committee prices preferences."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    model: str = ""
+    """Trunks whose hidden states the members read, comma separated: embedded models, local folders, hub ids."""
+    scorer: str = ""
+    """Vote with these trained scorers instead, comma separated. They vote in-sample on rows they were trained on."""
+    folds: int = Field(default=5, ge=2)
+    """Parts by prompt group; a member never votes on a part it learned from."""
+    members: int = Field(default=10, ge=1)
+    """Members of the committee; each has one head per fold."""
+    heads: Literal["linear", "mlp", "mixed", "lora", "full"] = "linear"
+    """What a member is: a linear or MLP head on frozen features (mixed: in turns), or, for those who pay, LoRA and head
+    or a whole model, trained once for every fold."""
+    layers: str = ""
+    """Layers that are read, comma separated; by default at a half, 0.7 and 0.8 of the trunk's depth."""
+    pools: Literal["read", "mean", "both"] = "both"
+    """What of a layer is read: the read point, the mean over the response, or both."""
+    length_member: bool = True
+    """One of the members sees nothing but the length and form of a response."""
+    in_sample: bool = False
+    """The paper's way: every member is trained on all rows and votes on them."""
+    wrong: float = Field(default=0.65, ge=0, le=1)
+    """Verdict wrong from this p_disagree."""
+    ambiguous: float = Field(default=0.4, ge=0, le=1)
+    """Verdict ambiguous from this p_disagree."""
+    strong: float = Field(default=0.15, ge=0, le=1)
+    """Verdict strong up to this p_disagree."""
+    noise: Literal["none", "uniform", "group", "annotator"] = "none"
+    """Noise model behind p_wrong; group: one rate a file or source. None: p_wrong stays empty."""
+    against: str = ""
+    """Files of benchmark prompts, comma separated: which rows overlap with them?"""
+    group_by: Literal["auto", "first_user_turn", "prompt", "group", "id"] = "auto"
+    """What makes two rows share a prompt; auto: the file's own group, else the first user turn."""
+    shown: int = Field(default=20, ge=0)
+    """Most suspicious pairs that the report prints side by side."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the trunk's matrix products; heads are float32."""
+    device: str = ""
+    """cpu, cuda, cuda:1; a GPU when there is one and nothing is said."""
+    batch_tokens: int = Field(default=4096, ge=16)
+    """Tokens in one batch: memory and speed, never the numbers."""
+    max_length: int | None = Field(default=None, ge=8)
+    """Longest prompt with response in tokens; longer prompts lose their oldest turns."""
+    cache: Path | None = None
+    """Folder for features and votes, so that the next audit starts from them; by default in plaudit's cache folder."""
+    cache_gb: float = Field(default=20.0, gt=0)
+    """Most disk the cache may take; what was used longest ago goes first."""
+    seed: int = 0
+    """Seed of folds, bootstraps and starts."""
+    rejects: Path | None = None
+    """Write the rows that could not be used to this file, as they were."""
+    dry_run: bool = False
+    """Read everything, print rows, tokens, disk and what the pass would take, write nothing."""

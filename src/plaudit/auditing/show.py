@@ -1,0 +1,59 @@
+"""The audit on the screen: verdicts, deciles, what the data checks found, and the command to run next."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plaudit.report import terminal
+
+MARK = {"warn": "!", "note": "·", "ok": "ok", "skip": "-"}
+
+
+def show(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> None:
+    """Print the summary; tables on stdout, what to do next on stderr."""
+    rows, verdicts = found["rows"], found["verdicts"]
+    total = max(rows["comparisons"], 1)
+    limits = found["thresholds"]
+    says = {
+        "wrong": f"p_disagree from {limits['wrong']:g}", "ambiguous": f"from {limits['ambiguous']:g}",
+        "normal": f"above {limits['strong']:g}", "strong": f"up to {limits['strong']:g}",
+    }  # fmt: skip
+    terminal.table(
+        f"{rows['comparisons']:,} comparisons, {len(found['members'])} members, {_folds(found)}",
+        ["verdict", "comparisons", "share", "where it begins"],
+        [(name, n, n / total, says[name]) for name, n in verdicts.items()],
+    )
+    columns = ["decile", "comparisons", "mean margin", "spread", "p_disagree", "longer wins"]
+    terminal.table(
+        "by strength", columns,
+        [(d["decile"], d["n"], d["mean"], d["std"], d["p_disagree"], d["longer"]) for d in found["deciles"]],
+    )  # fmt: skip
+    shown = [(MARK[c["status"]], name.replace("_", " "), c["text"]) for name, c in found["data_checks"].items()]
+    terminal.table("checks without a model", ["", "check", "finding"], [r for r in shown if r[0] != "-"])
+    _notes(found)
+    target = files[0] if len(files) == 1 else "FILE"
+    terminal.note(f"report: {output_dir}/report.html")
+    terminal.note(f"next: plaudit repair {target} --audit {output_dir} --output repaired.jsonl")
+
+
+def _folds(found: Mapping[str, Any]) -> str:
+    return f"{found['folds']} folds by prompt" if found["folds"] else "in-sample"
+
+
+def _notes(found: Mapping[str, Any]) -> None:
+    held = found["accuracy"]
+    if held["score"] is not None:
+        how = "labels it never saw" if found["folds"] else "labels it may have seen"
+        terminal.note(
+            f"the committee agrees with {held['score']:.1%} of {how} "
+            f"({held['low']:.1%} to {held['high']:.1%}); "
+            f"its members' votes correlate by {found['likeness']['mean']:.2f}"
+        )
+    for name, rate in found["noise"].get("rates", {}).items():
+        terminal.note(
+            f"noise, {found['noise']['model']}: {name}: {rate['rate']:.1%} of labels wrong "
+            f"({rate['low']:.1%} to {rate['high']:.1%})"
+        )
+    left = found["rows"]["left_out"]
+    if left:
+        first = found["left_out"][0]
+        terminal.note(f"left out: {left:,} ({first['where']}: {first['reason']}{'; ...' if left > 1 else ''})")

@@ -1,0 +1,149 @@
+"""The audit in numbers, as audit.json holds it, and the pairs worth looking at first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.auditing.material import Docket, Material
+from plaudit.auditing.options import AuditOptions
+from plaudit.data.findings import Finding
+from plaudit.metrics.intervals import mean_interval
+from plaudit.report.pages.audit import Shown
+from plaudit.signals.noise import Noise
+from plaudit.signals.votes import VERDICTS, Signals, Votes
+
+LISTED = 100  # rows that were left out, by name
+
+
+def document(
+    material: Material, case: Docket, signals: Signals, votes: Votes, noise: Noise | None,
+    findings: Sequence[Finding], options: AuditOptions, alike: NDArray[np.float64],
+) -> dict[str, Any]:  # fmt: skip
+    """audit.json: DESIGN section 4's keys first, then more. No clock and no path of a machine is in it."""
+    judged = votes.target != 0.5
+    kinds, counts = np.unique(signals["verdict"], return_counts=True)
+    found = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
+    return {
+        "rows": {
+            "read": material.rows, "rejected": material.rejected, "preferences": len(material.preferences),
+            "audited": len(case.preferences), "comparisons": signals.rows, "ties": int((~judged).sum()),
+            "groups": len(np.unique(case.group)), "left_out": len(material.left),
+        },
+        "members": [
+            {"name": name, "accuracy": _share(votes.margins_PK[judged, k])} for k, name in enumerate(votes.names)
+        ],
+        "folds": 0 if (votes.fold < 0).all() else len(np.unique(votes.fold)),
+        "verdicts": {name: found.get(name, 0) for name in VERDICTS},
+        "deciles": deciles(signals),
+        "data_checks": {f.name: f.document() for f in findings},
+        "noise": noise_document(noise),
+        "thresholds": signals.facts["thresholds"],
+        "temperature": {str(k): v for k, v in dict(signals.facts["temperature"]).items()},  # type: ignore[call-overload]
+        "accuracy": accuracy(signals["mean"][judged], case.group[judged]),
+        "likeness": _likeness(alike),
+        "sources": by_column(signals, files_of(signals), votes),
+        "annotators": by_column(signals, signals["annotator"], votes) if any(signals["annotator"]) else {},
+        "voters": {"model": options.model, "scorer": options.scorer, "in_sample": options.in_sample,
+                   "dtype": options.dtype, "heads": options.heads, "seed": options.seed},
+        "left_out": [{"where": where, "reason": why} for where, why in material.left[:LISTED]],
+    }  # fmt: skip
+
+
+def _share(margins: NDArray) -> float:
+    """Share of comparisons decided as labelled, ties half."""
+    return float(((margins > 0) + 0.5 * (margins == 0)).mean()) if len(margins) else float("nan")
+
+
+def accuracy(mean: NDArray, group: NDArray) -> dict[str, Any]:
+    """How often the committee agrees with labels it never saw: a lower bound of what can be reached. 95 % interval."""
+    if not len(mean):
+        return {"score": None, "low": None, "high": None, "n": 0}
+    right = (mean > 0) + 0.5 * (mean == 0)
+    found = mean_interval(right, group)
+    return {"score": float(right.mean()), "low": found.low, "high": found.high, "n": len(right)}
+
+
+def _likeness(alike: NDArray) -> dict[str, Any]:
+    off = alike[~np.eye(len(alike), dtype=bool)]
+    mean = float(off.mean()) if len(off) else 1.0
+    return {"mean": round(mean, 4), "members": np.round(alike, 3).tolist()}
+
+
+def deciles(signals: Signals) -> list[dict[str, Any]]:
+    """Ten rows: what each tenth by strength looks like."""
+    out = []
+    for d in range(1, 11):
+        rows = signals["decile"] == d
+        if rows.any():
+            mean, longer = signals["mean"][rows], signals["chosen_is_longer"][rows]
+            out.append({
+                "decile": d, "n": int(rows.sum()), "low": float(mean.min()), "high": float(mean.max()),
+                "mean": float(mean.mean()), "std": float(signals["std"][rows].mean()),
+                "p_disagree": float(signals["p_disagree"][rows].mean()),
+                "vote_share": float(signals["vote_share"][rows].mean()),
+                "longer": float(((longer > 0) + 0.5 * (longer == 0)).mean()),
+            })  # fmt: skip
+    return out
+
+
+def files_of(signals: Signals) -> NDArray:
+    """The file of every comparison, without its folder."""
+    return np.array([s.rsplit(":", 1)[0].replace("\\", "/").rsplit("/", 1)[-1] for s in signals["source"]], object)
+
+
+def by_column(signals: Signals, kind: NDArray, votes: Votes, most: int = 50) -> dict[str, Any]:
+    """Verdicts, agreement and length skew of every value of a column, the commonest `most` of them."""
+    names, place, counts = np.unique(kind.astype(str), return_inverse=True, return_counts=True)
+    out = {}
+    for at in np.argsort(-counts, kind="stable")[:most]:
+        rows = place == at
+        longer = signals["chosen_is_longer"][rows]
+        verdict = signals["verdict"][rows]
+        out[str(names[at])] = {
+            "n": int(counts[at]), "accuracy": _share(signals["mean"][rows & (votes.target != 0.5)]),
+            "p_disagree": float(signals["p_disagree"][rows].mean()),
+            "longer": float(((longer > 0) + 0.5 * (longer == 0)).mean()),
+            **{name: int((verdict == name).sum()) for name in VERDICTS},
+        }  # fmt: skip
+    return out
+
+
+def noise_document(noise: Noise | None) -> dict[str, Any]:
+    """The noise model by name with its rates and their intervals; without one, that p_wrong is empty."""
+    if noise is None:
+        return {"model": None, "text": "no noise model was named, so p_wrong is empty"}
+    rates = {
+        name: {"rate": rate, "low": low, "high": high, "n": n} for name, (rate, low, high, n) in noise.rates.items()
+    }
+    return {"model": noise.model, "identified": noise.identified, "slope": noise.slope, "rates": rates}
+
+
+def suspicious(case: Docket, signals: Signals, most: int) -> list[Shown]:
+    """The pairs with the highest p_disagree, one a preference, with their texts."""
+    out: list[Shown] = []
+    seen: set[int] = set()
+    for row in np.lexsort((np.arange(signals.rows), -signals["p_disagree"])):
+        at = int(case.comparisons.preference[row])
+        if len(out) == most:
+            break
+        if at in seen or case.preferences[at].is_tie:
+            continue
+        seen.add(at)
+        p = case.preferences[at]
+        better, worse = int(case.comparisons.better[row]), int(case.comparisons.worse[row])
+        facts: Mapping[str, float] = {name: float(signals[name][row]) for name in ("p_disagree", "mean", "std")}
+        out.append(Shown(
+            p.id, p.source.replace("\\", "/").rsplit("/", 1)[-1], p.annotator, str(signals["verdict"][row]), **facts,
+            vote_share=float(signals["vote_share"][row]),
+            prompt=_text(p.prompt), chosen=_text(p.responses[better]), rejected=_text(p.responses[worse]),
+        ))  # fmt: skip
+    return out
+
+
+def _text(turns: Sequence[Any]) -> str:
+    """Turns as a person reads them; the role stands before each when there are several."""
+    if len(turns) == 1:
+        return str(turns[0].text)
+    return "\n\n".join(f"{turn.role}: {turn.text}" for turn in turns)

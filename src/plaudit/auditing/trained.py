@@ -1,0 +1,128 @@
+"""Members that are trained models: LoRA and head, or every weight, one training a fold and member.
+
+For those who pay: a committee of ten with five folds is fifty trainings. Each runs through `training.loop.train` for
+one epoch on the other folds (a bootstrap over prompt groups as weights), and votes on the fold it never saw.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.auditing import cache
+from plaudit.auditing.material import Docket
+from plaudit.auditing.options import AuditOptions
+from plaudit.auditing.vote import Poll, names_of
+from plaudit.data.split import folds
+from plaudit.data.write import write
+from plaudit.errors import OptionError
+from plaudit.folders import is_sealed, publish
+from plaudit.models.committee import FILE, FORMAT
+from plaudit.models.score import load_scorer
+from plaudit.records import Preference, digest
+from plaudit.report.terminal import progress
+from plaudit.seeds import seed_for
+from plaudit.signals.votes import Votes
+from plaudit.training.bags import bootstrap
+from plaudit.training.loop import train
+from plaudit.training.options import TrainOptions
+
+VERSION = 1  # raised whenever the same input could give other votes
+MODEL, SCORES = "model", "scores.npy"
+
+
+def poll_trained(docket: Docket, options: AuditOptions) -> Poll:
+    """Votes of trained members, each on the folds it never saw; finished members are kept in the cache.
+
+    Raises:
+        OptionError: asked for in-sample, or for more than one trunk a member.
+    """
+    if options.in_sample:
+        raise OptionError(["--in-sample is about heads; train models with `plaudit train` and give them as --scorer"])
+    models = names_of(options)
+    fold = folds(docket.group, options.folds, options.seed)
+    store = cache.folder_of(options.cache)
+    kinds = np.unique(fold)
+    columns, names, places = [], [], []
+    with progress("training members", options.members * len(kinds)) as bar:
+        for k in range(options.members):
+            seed = seed_for(options.seed, "member", k) % 2**31
+            model = models[k % len(models)]
+            gap = np.zeros(len(fold))
+            own = []
+            for f in kinds:
+                place = _member(docket, fold, int(f), model, seed, options, store)
+                rows = fold == f
+                scores = np.load(place / SCORES)
+                gap[rows] = scores[docket.better[rows]] - scores[docket.worse[rows]]
+                gap[rows] /= float(np.sqrt((gap[rows] ** 2).mean())) or 1.0
+                own.append(place)
+                bar.advance(1)
+            columns.append(gap)
+            names.append(f"{Path(model).name} {options.heads}, seed {k}")
+            places.append(own)
+    votes = Votes(np.stack(columns, 1), fold, docket.label, tuple(names))
+    return Poll(votes, partial(_copy, names=names, places=places))
+
+
+def _member(
+    docket: Docket, fold: NDArray, f: int, model: str, seed: int, options: AuditOptions, store: Path
+) -> Path:  # fmt: skip
+    """The sealed cache folder of one member and fold: its model, and its scores of every response."""
+    kept = _lesson(docket, fold, f, seed)
+    how = (VERSION, model, options.heads, options.dtype, options.max_length, seed)
+    content = [p.content + repr((p.ranks, p.weight)) for p in kept]
+    place = store / "members" / digest(repr(how), *content, *(p.content for p in docket.preferences))
+    if is_sealed(place):
+        cache.use(place)
+        return place
+    tuning: Literal["lora", "full"] = "lora" if options.heads == "lora" else "full"
+    with TemporaryDirectory(prefix="plaudit-member-") as scratch, publish(place, replace=place.exists()) as part:
+        file = Path(scratch) / "lesson.jsonl"
+        write(kept, "canonical", file)
+        lesson = TrainOptions(
+            tuning=tuning, held_out=0.0, seed=seed, dtype=options.dtype, max_length=options.max_length,
+            batch_tokens=options.batch_tokens, device=options.device,
+        )  # fmt: skip
+        train([str(file)], model=model, output_dir=str(Path(scratch) / "run"), options=lesson)
+        shutil.copytree(Path(scratch) / "run/final", part / MODEL)
+        scorer = load_scorer(
+            part / MODEL, dtype=options.dtype, device=options.device, budget=options.batch_tokens,
+            max_length=options.max_length,
+        )  # fmt: skip
+        np.save(part / SCORES, np.concatenate(scorer.score_all(docket.preferences)).astype(np.float64))
+    return place
+
+
+def _lesson(docket: Docket, fold: NDArray, f: int, seed: int) -> list[Preference]:
+    """What a member learns from: the other folds, each prompt group as often as its bootstrap drew it."""
+    group = np.zeros(len(docket.preferences), np.uint64)
+    away = np.zeros(len(docket.preferences), bool)
+    group[docket.comparisons.preference] = docket.group
+    away[docket.comparisons.preference] = fold == f
+    counts = bootstrap(group, seed)
+    return [
+        replace(p, target=None, margin=0.0, weight=float(n))
+        for p, n, out in zip(docket.preferences, counts, away, strict=True)
+        if n and not out
+    ]
+
+
+def _copy(folder: Path, *, names: Sequence[str], places: Sequence[Sequence[Path]]) -> None:
+    """Every member's models beside their list; a member's score is the mean over its folds."""
+    entries: list[dict[str, Any]] = []
+    for k, own in enumerate(places):
+        for f, place in enumerate(own):
+            name = f"member-{k}-fold-{f}"
+            shutil.copytree(place / MODEL, folder / name)
+            scores = np.load(place / SCORES)
+            entries.append({"scorer": f"./{name}", "member": names[k], "scale": float(scores.std()) or 1.0})
+    document = {"format": FORMAT, "kind": "scorers", "members": entries}
+    (folder / FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")

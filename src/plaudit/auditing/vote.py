@@ -1,0 +1,130 @@
+"""From comparisons to votes: one pass of every trunk, fifty heads, out of fold; kept in the cache by what went in."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.auditing import cache
+from plaudit.auditing.crew import crew, layers_of, pools_of
+from plaudit.auditing.material import Docket
+from plaudit.auditing.options import AuditOptions
+from plaudit.data.split import folds
+from plaudit.folders import is_sealed, publish
+from plaudit.models.committee import Committee, TrunkSpec, load_trunk
+from plaudit.models.features import Features, features
+from plaudit.models.forward import blocks
+from plaudit.models.members import Fitted, view_matrix
+from plaudit.models.score import ModelScorer
+from plaudit.models.tokens import Encoded
+from plaudit.records import digest
+from plaudit.report.terminal import progress
+from plaudit.signals.votes import Votes
+from plaudit.training.bags import Pairs
+from plaudit.training.heads import fit
+
+VERSION = 1  # raised whenever the same input could give other votes
+
+
+@dataclass(frozen=True)
+class Poll:
+    """Votes of a committee, and `write`, which puts the committee itself into an existing folder."""
+
+    votes: Votes
+    write: Callable[[Path], None]
+
+
+def names_of(options: AuditOptions) -> list[str]:
+    """The models named by `--model`."""
+    return [name.strip() for name in options.model.split(",") if name.strip()]
+
+
+def trunks_of(options: AuditOptions) -> list[ModelScorer]:
+    """Those models, loaded."""
+    return [
+        load_trunk(
+            name, dtype=options.dtype, budget=options.batch_tokens, max_length=options.max_length, device=options.device
+        )
+        for name in names_of(options)
+    ]
+
+
+def spec_of(trunk: ModelScorer, name: str, options: AuditOptions) -> TrunkSpec:
+    """What is read of a trunk."""
+    layers = layers_of(options.layers, len(blocks(trunk.loaded.model)))
+    longest = trunk.loaded.policy.max_length
+    return TrunkSpec(name, trunk.fingerprint, options.dtype, longest, layers, pools_of(options.pools))
+
+
+def poll(
+    docket: Docket, trunks: Sequence[ModelScorer], encoded: Sequence[Sequence[Encoded]], options: AuditOptions
+) -> Poll:
+    """Every member's vote on every comparison it never saw.
+
+    `encoded`: the docket's preferences by each trunk's own rules.
+    """
+    specs = [spec_of(t, name, options) for t, name in zip(trunks, names_of(options), strict=True)]
+    store = cache.folder_of(options.cache)
+    fold = np.full(len(docket.group), -1) if options.in_sample else folds(docket.group, options.folds, options.seed)
+    place = store / "votes" / _key(docket, specs, fold, options)
+    if not is_sealed(place):
+        read = _features(docket, trunks, specs, encoded, store)
+        margins, committee = _fit(docket, trunks, specs, read, fold, options)
+        with publish(place, replace=place.exists()) as part:
+            np.save(part / "margins.npy", margins)
+            (part / "facts.json").write_text(json.dumps({"members": committee.names}), encoding="utf-8")
+            (part / "committee").mkdir()
+            committee.save(part / "committee")
+    cache.use(place)
+    cache.prune(store, options.cache_gb * 1e9, keep={place})
+    facts = json.loads((place / "facts.json").read_text(encoding="utf-8"))
+    votes = Votes(np.load(place / "margins.npy"), fold, docket.label, tuple(facts["members"]))
+    return Poll(votes, partial(_copy, place / "committee"))
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True)
+
+
+def _key(docket: Docket, specs: Sequence[TrunkSpec], fold: NDArray, options: AuditOptions) -> str:
+    """Digest of everything that the votes depend on."""
+    c = docket.comparisons
+    rows = np.stack([c.preference, c.better, c.worse, fold]).tobytes() + docket.label.tobytes() + docket.group.tobytes()
+    how = (VERSION, options.members, options.heads, options.length_member, options.in_sample, options.seed)
+    return digest(repr(specs), repr(how), rows.hex(), *(p.content for p in docket.preferences))
+
+
+def _features(docket, trunks, specs, encoded, store: Path) -> list[Features]:
+    read = []
+    for trunk, spec, tokens in zip(trunks, specs, encoded, strict=True):
+        with progress(f"reading with {Path(spec.model).name}", len(docket.preferences)) as bar:
+            read.append(
+                features(
+                    trunk, docket.preferences, store / "features", layers=spec.layers, pools=spec.pools,
+                    store="float16", encoded=tokens, advance=bar.advance,
+                )
+            )  # fmt: skip
+    return read
+
+
+def _fit(
+    docket: Docket, trunks, specs, read: Sequence[Features], fold: NDArray, options: AuditOptions
+) -> tuple[NDArray[np.float64], Committee]:
+    views, members = crew(
+        [s.layers for s in specs], pools_of(options.pools), count=options.members, length=options.length_member,
+        heads=options.heads, seed=options.seed,
+    )  # fmt: skip
+    c = docket.comparisons
+    pairs = Pairs(docket.better, docket.worse, docket.label, c.weight, docket.group)
+    with progress("fitting heads", len(members)) as bar:
+        margins, fitted = fit(
+            lambda v: view_matrix(views[v], read, docket.preferences), pairs, fold, members,
+            in_sample=options.in_sample, advance=bar.advance,
+        )  # fmt: skip
+    found: list[Fitted] = fitted
+    return margins, Committee(trunks, specs, views, found)

@@ -1,0 +1,57 @@
+"""A saved committee as a scorer: heads on trunks, or scorers that were asked together."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.errors import PlauditError
+from plaudit.records import Preference, digest
+from plaudit.scorer import Panel, Scorer
+from plaudit.signals.aggregate import Combine, aggregate
+
+
+class Together:
+    """Several scorers as one `Panel`; their mean, each on the scale it had when it was audited."""
+
+    def __init__(self, members: list[Scorer], scales: list[float], combine: Combine = "mean") -> None:
+        self.members, self.scales, self.combine = members, scales, combine
+        prints = [m.fingerprint for m in members]
+        self.fingerprint = digest("together", combine, repr(scales), *prints) if all(prints) else ""
+
+    def votes_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
+        """One float array [K, N] per preference."""
+        rows = list(preferences)
+        each = [m.score_all(rows) for m in self.members]
+        return [
+            np.stack([own[i] / scale for own, scale in zip(each, self.scales, strict=True)]) for i in range(len(rows))
+        ]
+
+    def score_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
+        """One float array [N] per preference."""
+        return [aggregate(votes, self.combine) for votes in self.votes_all(preferences)]
+
+
+def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
+    """The committee in a folder; `ask` loads a scorer by name.
+
+    Raises:
+        PlauditError: the folder is damaged, or a trunk or scorer is not the one it was made with.
+    """
+    from plaudit.models.committee import load_committee, read_document
+
+    document = read_document(folder)
+    if document["kind"] == "heads":
+        return load_committee(folder, device=options.get("device", ""), budget=options.get("budget", 4096))
+    members = []
+    for entry in document["members"]:
+        inside = entry["scorer"].startswith("./")  # a checkpoint that lies in the committee's own folder
+        handle = ask(folder / entry["scorer"] if inside else entry["scorer"], **options)
+        if not inside and handle.fingerprint != entry["fingerprint"]:
+            raise PlauditError(
+                f"{folder}: {entry['scorer']} has changed since it voted", advice="run the audit again with it"
+            )
+        members.append(handle.scorer)
+    return Together(members, [entry["scale"] for entry in document["members"]])

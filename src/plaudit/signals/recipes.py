@@ -1,0 +1,120 @@
+"""Treatments by name, in order, with their options; the paper's combined recipes; one default."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import Parameter, signature
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit import catalog
+from plaudit.errors import OptionError
+from plaudit.signals.targets import Targets, unchanged
+
+ROOM = "plaudit.signals.treatments"
+PRESETS: dict[str, tuple[str, ...]] = {
+    "flip-10": ("flip:quantile=0.1",),
+    "flip-10-margin": ("flip:quantile=0.1", "margin:mode=signed"),
+    "soft-margin": ("smooth:alpha=0.2,below=0", "margin:mode=signed"),
+}  # Secrets of RLHF, part II: the combined recipes it compares
+
+
+@dataclass(frozen=True)
+class Step:
+    """One treatment with its options, as it was asked for."""
+
+    name: str
+    options: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return self.name + (":" + ",".join(f"{k}={v}" for k, v in self.options.items()) if self.options else "")
+
+
+def steps(asked: Iterable[str]) -> list[Step]:
+    """Treatments from words such as `flip`, `flip:quantile=0.1` or a preset's name; every mistake at once.
+
+    >>> [str(s) for s in steps(["soft-margin"])]
+    ['smooth:alpha=0.2,below=0.0', 'margin:mode=signed']
+    """
+    out: list[Step] = []
+    mistakes: list[str] = []
+    for word in asked:
+        for text in PRESETS.get(word, (word,)):
+            try:
+                out.append(_step(text))
+            except OptionError as error:
+                mistakes += error.mistakes
+    if mistakes:
+        known = sorted([*(name.replace("_", "-") for name in catalog.names(ROOM)), *PRESETS])
+        raise OptionError(mistakes, advice="known treatments: " + ", ".join(known))
+    return out
+
+
+def _step(text: str) -> Step:
+    name, _, rest = text.partition(":")
+    name = name.strip().replace("-", "_")
+    part = catalog.load(ROOM, name)
+    hints, takes = get_type_hints(part.treat), options_of(part.treat)
+    options: dict[str, Any] = {}
+    mistakes = []
+    for item in filter(None, (piece.strip() for piece in rest.split(","))):
+        key, sign, value = (piece.strip() for piece in item.partition("="))
+        if not sign or key not in takes:
+            have = ", ".join(takes) or "none"
+            mistakes.append(f"treatment {name}: unknown option {item!r} (its options: {have})")
+            continue
+        try:
+            options[key] = _value(value, hints[key])
+        except ValueError:
+            mistakes.append(f"treatment {name}: {key} cannot be {value!r}")
+    if mistakes:
+        raise OptionError(mistakes)
+    return Step(name, options)
+
+
+def _value(text: str, hint: Any) -> Any:
+    if get_origin(hint) is Literal:
+        if text not in get_args(hint):
+            raise ValueError(text)
+        return text
+    number = float(text)
+    if not np.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def options_of(function: Callable) -> list[str]:
+    """Names of the keyword-only options of a treatment."""
+    return [p.name for p in signature(function).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
+
+
+def columns_of(function: Callable) -> list[str]:
+    """Names of the columns a treatment reads."""
+    return [p.name for p in signature(function).parameters.values() if p.kind is not Parameter.KEYWORD_ONLY]
+
+
+def treat(
+    columns: Mapping[str, NDArray], plan: Sequence[Step], label: NDArray[np.float64]
+) -> tuple[Targets, list[NDArray[np.bool_]]]:
+    """Apply the steps in order to labels [P] (1, or 1/2 for a tie); also which rows each step changed.
+
+    `columns`: signals by name, and whatever else a treatment reads (`decision`).
+
+    Raises:
+        OptionError: a treatment reads a column that is not there.
+    """
+    now = unchanged(label)
+    touched = []
+    for step in plan:
+        part = catalog.load(ROOM, step.name)
+        own = {"target": now.target, "margin": now.margin, "weight": now.weight}
+        missing = [name for name in columns_of(part.treat) if name not in own and name not in columns]
+        if missing:
+            raise OptionError([f"treatment {step.name} needs the column {missing[0]!r}, which is not given"])
+        given = {name: own.get(name, columns.get(name)) for name in columns_of(part.treat)}
+        after = part.treat(**given, **step.options)
+        differs = (after.target != now.target) | (after.margin != now.margin) | (after.weight != now.weight)
+        touched.append(differs)
+        now = after
+    return now, touched

@@ -1,0 +1,49 @@
+"""Which rows a member of a committee learns from, and how well it does on those it did not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.seeds import generator
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Comparisons over responses [P]: rows `better` and `worse` of a view, `target`, `weight`, prompt `group`."""
+
+    better: NDArray[np.int64]
+    worse: NDArray[np.int64]
+    target: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    group: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.better)
+
+
+def bootstrap(groups: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
+    """How often each row's prompt group was drawn, with replacement: counts [P]; 0 is out of the bag.
+
+    >>> counts = bootstrap(np.array([3, 3, 5, 9], np.uint64), 1)
+    >>> bool(counts[0] == counts[1])
+    True
+    """
+    kinds, place = np.unique(groups, return_inverse=True)
+    drawn = generator(seed, "bootstrap").integers(0, len(kinds), len(kinds))
+    return np.bincount(drawn, minlength=len(kinds)).astype(np.float64)[place]
+
+
+def log_loss(margins: NDArray, target: NDArray, weight: NDArray) -> NDArray[np.float64]:
+    """Weighted mean logistic loss of every column of margins [P, ...]; NaN without rows.
+
+    >>> float(log_loss(np.zeros((3, 1)), np.ones(3), np.ones(3))[0])
+    0.6931471805599453
+    """
+    total = weight.sum()
+    if not total > 0:
+        return np.full(margins.shape[1:], np.nan)
+    shape = (-1, *[1] * (margins.ndim - 1))
+    t, w = target.reshape(shape), weight.reshape(shape)
+    z = margins.astype(np.float64)
+    return (w * (t * np.logaddexp(0, -z) + (1 - t) * np.logaddexp(0, z))).sum(0) / total

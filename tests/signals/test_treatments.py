@@ -1,0 +1,145 @@
+"""Treatments: the contract of every part, the formulas of the paper's recipes, and options by name."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plaudit import catalog
+from plaudit.errors import OptionError, PlauditError
+from plaudit.losses import bradley_terry
+from plaudit.signals.recipes import PRESETS, ROOM, options_of, steps, treat
+from plaudit.signals.select import selected
+from plaudit.signals.targets import Targets, unchanged
+from plaudit.signals.treatments import _contract, decide, flip, margin, smooth
+
+PARTS = catalog.names(ROOM)
+MEAN = np.array([-2.0, -0.5, 0.1, 1.0, 3.0])
+COLUMNS = {"mean": MEAN, "p_disagree": 1 / (1 + np.exp(MEAN))}
+ONE = np.ones(5)
+
+
+@pytest.mark.parametrize("check", _contract.CHECKS, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("name", PARTS)
+def test_every_treatment_keeps_the_contract(name, check):
+    check(catalog.load(ROOM, name))
+
+
+def loss(found: Targets, gap: np.ndarray) -> np.ndarray:
+    """The pair kernel on these columns at score differences `gap` in the orientation the rows came in."""
+    t = torch.as_tensor
+    value = bradley_terry.loss(
+        chosen=t(gap), rejected=t(0 * gap), target=t(found.target), margin=t(found.margin)
+    )  # fmt: skip
+    return (t(found.weight) * value).numpy()
+
+
+def softplus(x):
+    return np.logaddexp(0, x)
+
+
+def test_the_combined_recipes_are_the_papers_losses():
+    gap = np.array([0.3, -1.0, 2.0, 0.0, 0.7])
+    plain, _ = treat(COLUMNS, steps(["flip:quantile=0.2"]), ONE)
+    assert plain.target.tolist() == [0, 1, 1, 1, 1]
+    np.testing.assert_allclose(loss(plain, gap), softplus(np.array([1, -1, -1, -1, -1]) * gap))
+    both, _ = treat(COLUMNS, steps(["margin"]), ONE)
+    np.testing.assert_allclose(loss(both, gap), softplus(-(gap - MEAN)))
+    # flipped first: the pair is turned round and its strength with it
+    turned, _ = treat(COLUMNS, steps(["flip:quantile=0.2", "margin"]), ONE)
+    expected = softplus(-(gap - MEAN))
+    expected[0] = softplus(-((-gap[0]) - (-MEAN[0])))
+    np.testing.assert_allclose(loss(turned, gap), expected)
+    soft, _ = treat(COLUMNS, steps(["soft-margin"]), ONE)
+    d = gap - MEAN
+    alpha = np.where(MEAN < 0, 0.2, 0.0)
+    np.testing.assert_allclose(loss(soft, gap), (1 - alpha) * softplus(-d) + alpha * softplus(d))
+
+
+def test_smoothing_has_the_minimum_of_the_spec():
+    found = smooth.treat(np.zeros(1), np.full(1, 0.5), np.ones(1), np.zeros(1), np.ones(1), alpha=0.1)
+    at = np.array([2.197225])
+    assert loss(found, at)[0] == pytest.approx(0.325083, abs=1e-6)
+    assert loss(found, at + 0.01)[0] > loss(found, at)[0] < loss(found, at - 0.01)[0]
+
+
+def test_flipping_twice_is_the_identity():
+    once = flip.treat(MEAN, COLUMNS["p_disagree"], ONE, 0 * ONE, ONE, below=0.0)
+    twice = flip.treat(MEAN, COLUMNS["p_disagree"], once.target, 0 * ONE, ONE, below=0.0)
+    assert twice.target.tolist() == ONE.tolist()
+
+
+@pytest.mark.parametrize("mode", ["signed", "abs_after_flip", "clamp0"])
+def test_margins_look_where_the_label_points(mode):
+    """Turning a row round (flip, mean, margin) asks for the same difference, seen from the other side."""
+    target = np.array([1.0, 0, 1, 0, 1])
+    here = margin.treat(MEAN, target, 0 * ONE, ONE, mode=mode).margin
+    there = margin.treat(-MEAN, 1 - target, 0 * ONE, ONE, mode=mode).margin
+    np.testing.assert_allclose(here, -there)
+    sign = np.where(target < 0.5, -1, 1)
+    if mode == "abs_after_flip":
+        np.testing.assert_allclose(sign * here, np.abs(MEAN))
+    if mode == "clamp0":
+        assert (sign * here >= 0).all()
+
+
+def test_what_a_person_decided_goes_before_the_committee():
+    decision = np.array(["flip", "keep", "tie", "drop", ""])
+    found, _ = treat({**COLUMNS, "decision": decision}, steps(["flip:above=0.5", "margin", "decide"]), ONE)
+    assert found.target.tolist() == [0, 1, 0.5, 1, 1]
+    assert found.margin.tolist() == [0, 0, 0, 0, 3]
+    assert found.weight.tolist() == [1, 1, 1, 0, 1]
+    with pytest.raises(PlauditError, match="maybe"):
+        decide.treat(np.array(["maybe"]), np.ones(1), np.zeros(1), np.ones(1))
+
+
+@given(st.floats(0, 1))
+def test_a_quantile_takes_that_part(q):
+    rows = selected(MEAN, COLUMNS["p_disagree"], ONE, quantile=q)
+    assert rows.sum() == int(q * 5)
+    assert MEAN[rows].max(initial=-np.inf) <= MEAN[~rows].min(initial=np.inf)
+
+
+def test_a_quantile_counts_judged_rows_only():
+    target = np.array([0.5, 1, 1, 1, 1])
+    assert selected(MEAN, COLUMNS["p_disagree"], target, quantile=0.25).tolist() == [False, True, False, False, False]
+
+
+def test_steps_say_which_rows_they_changed():
+    _, touched = treat(COLUMNS, steps(["flip:quantile=0.2", "drop:above=0.6", "smooth:alpha=0.1"]), ONE)
+    assert [t.tolist() for t in touched] == [
+        [True, False, False, False, False], [True, True, False, False, False], [True] * 5]  # fmt: skip
+
+
+def test_every_mistake_in_the_names_is_told_at_once():
+    with pytest.raises(OptionError) as caught:
+        steps(["flipp", "smooth:alfa=0.1", "smooth:alpha=much", "margin:mode=odd"])
+    assert len(caught.value.mistakes) == 4
+    assert "did you mean 'flip'" in str(caught.value)
+    assert "soft-margin" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_option_has_a_default(name):
+    part = catalog.load(ROOM, name)
+    assert set(options_of(part.treat)) == set(part.treat.__kwdefaults__ or {})
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_work(name):
+    found, _ = treat(COLUMNS, steps([name]), ONE)
+    assert isinstance(found, Targets)
+    assert len(found) == 5
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(OptionError, match="needs the column 'mean'"):
+        treat({}, steps(["margin"]), ONE)
+
+
+def test_nothing_asked_nothing_changed():
+    found, touched = treat(COLUMNS, [], np.array([1, 0.5]))
+    assert touched == []
+    before = unchanged(np.array([1, 0.5]))
+    assert (found.target == before.target).all()
