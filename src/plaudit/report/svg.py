@@ -55,8 +55,8 @@ class Series:
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """Where values lie on the picture."""
+class Frame:
+    """Where values lie on the picture: x0 to x1 across, y0 to y1 upward, inside the margins for axes and heading."""
 
     x0: float
     x1: float
@@ -66,6 +66,7 @@ class _Frame:
     height: float
 
     def at(self, x: float, y: float) -> tuple[float, float]:
+        """The place of a value in picture coordinates."""
         right = (x - self.x0) / (self.x1 - self.x0) * (self.width - _LEFT - _RIGHT)
         up = (y - self.y0) / (self.y1 - self.y0) * (self.height - _TOP - _BOTTOM)
         return round(_LEFT + right, 1), round(self.height - _BOTTOM - up, 1)
@@ -76,7 +77,7 @@ def line_chart(
     height: float = HEIGHT,
 ) -> str:  # fmt: skip
     """A standalone picture of lines over a shared axis; `reference` draws a dashed level, as chance at 0.5."""
-    return _document([_lines(title, series, x_label, reference, width, height)], title, width, height)
+    return _document([lines(title, series, x_label, reference, width, height)], title, width, height)
 
 
 def histogram(
@@ -107,7 +108,7 @@ def curves(metrics: Sequence[Mapping[str, Any]]) -> str:
     body = [f'<text class="h big" x="16" y="26">{title}</text><text x="16" y="44">{_safe(facts)}</text>']
     for i, (name, found, reference) in enumerate(panels):
         place = f'<g transform="translate({i % across * WIDTH} {head + i // across * HEIGHT})">'
-        body.append(place + _lines(name, found, "step", reference, WIDTH, HEIGHT) + "</g>")
+        body.append(place + lines(name, found, "step", reference, WIDTH, HEIGHT) + "</g>")
     return _document(body, f"{title}: {facts}", across * WIDTH, height)
 
 
@@ -157,9 +158,10 @@ def _number(value: Any) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-def _lines(
+def lines(
     title: str, series: Sequence[Series], x_label: str, reference: float | None, width: float, height: float
 ) -> str:
+    """The inside of a line chart, for a picture that has other parts beside it."""
     finite = [v for s in series for part in (s.y, s.low or (), s.high or ()) for v in part if math.isfinite(v)]
     xs = [x for s in series for x in s.x]
     if not finite or not xs:
@@ -167,15 +169,15 @@ def _lines(
     if reference is not None:
         finite.append(reference)
     y_ticks, x_ticks = ticks(min(finite), max(finite), 6), ticks(min(xs), max(xs), 6)
-    frame = _Frame(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1, y_ticks[0], y_ticks[-1], width, height)
-    out = [_heading(title, series), _axes(frame, x_ticks, y_ticks, x_label)]
+    frame = Frame(min(xs), max(xs) if max(xs) > min(xs) else min(xs) + 1, y_ticks[0], y_ticks[-1], width, height)
+    out = [_heading(title, series), axes(frame, x_ticks, y_ticks, x_label)]
     if reference is not None:
         out.append(_level(frame, reference))
     out += [_one(s, frame, i % 4 if s.color is None else s.color) for i, s in enumerate(series)]
     return "".join(out)
 
 
-def _one(series: Series, frame: _Frame, color: int) -> str:
+def _one(series: Series, frame: Frame, color: int) -> str:
     points = list(zip(map(float, series.x), map(float, series.y)))
     out = []
     if series.low is not None and series.high is not None:
@@ -191,7 +193,7 @@ def _one(series: Series, frame: _Frame, color: int) -> str:
     shown = finite if dotted else finite[:: max(math.ceil(len(finite) / _MOST_TIPS), 1)]
     for x, y in shown:
         cx, cy = frame.at(x, y)
-        tip = _safe(f"{label} {_figure(y)} at {_figure(x)}".strip())
+        tip = _safe(f"{label} {figure(y)} at {figure(x)}".strip())
         shape = f'class="dot f{color}" r="4"' if dotted else f'class="tip f{color}" r="5"'
         out.append(f'<circle {shape} cx="{cx}" cy="{cy}"><title>{tip}</title></circle>')
     return "".join(out)
@@ -225,7 +227,7 @@ def _thin(points: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]
     return out
 
 
-def _path(points: Sequence[tuple[float, float]], frame: _Frame, name: str) -> str:
+def _path(points: Sequence[tuple[float, float]], frame: Frame, name: str) -> str:
     steps = []
     for finite, run in groupby(points, key=lambda p: math.isfinite(p[1])):
         if finite:
@@ -234,7 +236,7 @@ def _path(points: Sequence[tuple[float, float]], frame: _Frame, name: str) -> st
     return f'<path class="{name}" d="{"".join(steps)}"/>'
 
 
-def _band(rows: Sequence[tuple[float, float, float]], frame: _Frame, color: int) -> str:
+def _band(rows: Sequence[tuple[float, float, float]], frame: Frame, color: int) -> str:
     out = []
     for finite, run in groupby(rows, key=lambda r: math.isfinite(r[1]) and math.isfinite(r[2])):
         part = list(run)
@@ -262,12 +264,12 @@ def _bars(
         counts[min(int((v - low) / step), bins - 1)] += 1
     edge = low + step * bins
     y_ticks = ticks(0, max(counts), 5)
-    frame = _Frame(min(low, *marks.values(), low), max(edge, *marks.values(), edge), 0, y_ticks[-1], width, height)
-    out = [_heading(title, ()), _axes(frame, ticks(frame.x0, frame.x1, 6), y_ticks, x_label)]
+    frame = Frame(min(low, *marks.values(), low), max(edge, *marks.values(), edge), 0, y_ticks[-1], width, height)
+    out = [_heading(title, ()), axes(frame, ticks(frame.x0, frame.x1, 6), y_ticks, x_label)]
     for i, count in enumerate(counts):
         if count:
             (x, y), (right, floor) = frame.at(low + i * step, count), frame.at(low + (i + 1) * step, 0)
-            tip = f"{count:,} from {_figure(low + i * step)} to {_figure(low + (i + 1) * step)}"
+            tip = f"{count:,} from {figure(low + i * step)} to {figure(low + (i + 1) * step)}"
             size = f'width="{max(right - x - 0.6, 0.6):.1f}" height="{floor - y:.1f}"'
             out.append(f'<rect class="f0" x="{x}" y="{y}" {size}><title>{tip}</title></rect>')
     for i, (name, value) in enumerate(marks.items()):
@@ -294,25 +296,26 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     return [round(i * step, 12 - math.floor(math.log10(step))) for i in range(first, last + 1)]
 
 
-def _axes(frame: _Frame, x_ticks: Sequence[float], y_ticks: Sequence[float], x_label: str) -> str:
+def axes(frame: Frame, x_ticks: Sequence[float], y_ticks: Sequence[float], x_label: str) -> str:
+    """Grid, ticks and their figures."""
     out = []
     for value in y_ticks:
         (x, y), (end, _) = frame.at(frame.x0, value), frame.at(frame.x1, value)
         kind = "axis" if value == y_ticks[0] else "grid"
         out.append(f'<line class="{kind}" x1="{x}" x2="{end}" y1="{y}" y2="{y}"/>')
-        out.append(f'<text class="end" x="{x - 6}" y="{y + 4}">{_figure(value)}</text>')
+        out.append(f'<text class="end" x="{x - 6}" y="{y + 4}">{figure(value)}</text>')
     floor = frame.height - _BOTTOM
     for value in x_ticks:
         if frame.x0 <= value <= frame.x1:
-            out.append(f'<text class="mid" x="{frame.at(value, frame.y0)[0]}" y="{floor + 15}">{_figure(value)}</text>')
+            out.append(f'<text class="mid" x="{frame.at(value, frame.y0)[0]}" y="{floor + 15}">{figure(value)}</text>')
     middle = (_LEFT + frame.width - _RIGHT) / 2
     out.append(f'<text class="mid" x="{middle}" y="{floor + 29}">{_safe(x_label)}</text>' if x_label else "")
     return "".join(out)
 
 
-def _level(frame: _Frame, value: float) -> str:
+def _level(frame: Frame, value: float) -> str:
     (x, y), (end, _) = frame.at(frame.x0, value), frame.at(frame.x1, value)
-    return f'<line class="ref" x1="{x}" x2="{end}" y1="{y}" y2="{y}"><title>{_figure(value)}</title></line>'
+    return f'<line class="ref" x1="{x}" x2="{end}" y1="{y}" y2="{y}"><title>{figure(value)}</title></line>'
 
 
 def _heading(title: str, series: Sequence[Series]) -> str:
@@ -337,10 +340,10 @@ def _document(body: Sequence[str], title: str, width: float, height: float) -> s
     return f"{head} {label}><style>{_CSS}</style>{paper}{''.join(body)}</svg>\n"
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
     """A number as a person writes it.
 
-    >>> _figure(0.30000000000000004), _figure(2e-05), _figure(12000), _figure(-0.0)
+    >>> figure(0.30000000000000004), figure(2e-05), figure(12000), figure(-0.0)
     ('0.3', '2e-5', '12,000', '0')
     """
     if value == 0:

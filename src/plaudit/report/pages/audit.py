@@ -1,0 +1,137 @@
+"""The audit's page: which labels look wrong, why one should believe it, and what to do next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.report import svg_inline as draw
+from plaudit.report.diff import APART, Piece, difference
+from plaudit.report.pages import audit_words as words
+from plaudit.report.pages.frame import Visible, fitting, lines, name, render
+from plaudit.report.pages.grids import grids
+
+PROMPT, RESPONSE = 6_000, 16_000  # bytes of a pair's texts in the page, escapes counted: twenty pairs stay below 2 MB
+OPEN, IDS, MEMBERS, LEFT = 5, 10, 40, 20  # pairs unfolded at first; ids listed of a check; members; rows left out
+ORDER = ("warn", "note", "ok")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A pair to put side by side, with what the committee says of it."""
+
+    id: str
+    source: str
+    annotator: str
+    verdict: str
+    p_disagree: float
+    mean: float
+    std: float
+    vote_share: float
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+def page(document: Mapping[str, Any], signals: Mapping[str, NDArray], shown: Sequence[Shown]) -> str:
+    """One self-contained HTML document.
+
+    `document` is what audit.json holds, `signals` has the columns `mean`, `std`, `p_disagree`, `verdict` [P], `shown`
+    are the pairs to print, most suspicious first. Equal values give equal bytes.
+    """
+    mean, verdict = np.asarray(signals["mean"], float), np.asarray(signals["verdict"])
+    wrong = np.asarray(signals["p_disagree"], float)[verdict == "wrong"]
+    top = words.summary(document, float(wrong.mean()) if len(wrong) else None)
+    return render(
+        "audit.html", title=f"Preference audit: {top.title}", top=top, found=document,
+        files=[name(f) for f in list(document["sources"])[:3]], steps=words.steps(document),
+        strengths=_strengths(mean, verdict), spread=_spread(mean, np.asarray(signals["std"], float)),
+        shares=draw.shares("Verdicts", {k: int(document["verdicts"][k]) for k in words.MEANING}),
+        verdicts=_verdicts(document), pairs=[_pair(s, i) for i, s in enumerate(shown)],
+        checks=_checks(document["data_checks"]), skipped=_skipped(document["data_checks"]),
+        committee=_committee(document), facts=words.facts(document), left_out=document["left_out"][:LEFT],
+        sources=_voices(document["sources"]), annotators=_voices(document["annotators"]),
+    )  # fmt: skip
+
+
+def _strengths(mean: NDArray[np.float64], verdict: NDArray) -> Any:
+    kinds = {kind: mean[verdict == kind] for kind in words.MEANING}
+    return draw.strengths("Histogram of strength", kinds, x_label="strength: mean margin of the members")
+
+
+def _spread(mean: NDArray[np.float64], std: NDArray[np.float64]) -> Any:
+    return draw.spread("Spread of the members over strength", mean, std, x_label="strength: mean margin of the members")
+
+
+def _verdicts(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    total, begins = max(document["rows"]["comparisons"], 1), words.limits(document)
+    return [
+        {"kind": kind, "meaning": words.MEANING[kind], "begins": begins[kind], "n": count, "share": count / total}
+        for kind, count in ((kind, document["verdicts"][kind]) for kind in words.MEANING)
+    ]
+
+
+def _voices(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the tables by file and by annotator, each with its verdicts as a bar."""
+    bar = lambda row: draw.shares("Verdicts", {k: int(row[k]) for k in words.MEANING})  # noqa: E731
+    return [{"name": key, **row, "shares": bar(row)} for key, row in found.items()]
+
+
+def _checks(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Checks with something to say, the most urgent first."""
+    ran = [(check["status"], key, check) for key, check in found.items() if check["status"] in ORDER]
+    return [
+        {
+            "status": status, "label": words.STATUS[status], "title": name(key.replace("_", " ").capitalize()),
+            "text": check["text"], "advice": check["advice"], "grids": grids(check["value"]),
+            "ids": [name(i) for i in check["ids"][:IDS]], "count": check["count"],
+        }
+        for status, key, check in sorted(ran, key=lambda row: ORDER.index(row[0]))
+    ]  # fmt: skip
+
+
+def _skipped(found: Mapping[str, Mapping[str, Any]]) -> list[tuple[Visible, str]]:
+    return [(name(key.replace("_", " ")), c["text"]) for key, c in found.items() if c["status"] not in ORDER]
+
+
+def _committee(document: Mapping[str, Any]) -> dict[str, Any]:
+    members = document["members"][:MEMBERS]
+    square = [row[:MEMBERS] for row in document["likeness"]["members"][:MEMBERS]]
+    return {
+        "members": members, "more": len(document["members"]) - len(members),
+        "figure": draw.likeness("How alike the members vote", square, [m["name"] for m in members]),
+        "alike": words.alike(document["likeness"]["mean"], len(document["members"])),
+    }  # fmt: skip
+
+
+def _pair(shown: Shown, place: int) -> dict[str, Any]:
+    left = difference(
+        shown.chosen[: fitting(shown.chosen, RESPONSE)], shown.rejected[: fitting(shown.rejected, RESPONSE)]
+    )
+    cut = [
+        len(text) - sum(len(p.text) for p in pieces)
+        for text, pieces in ((shown.chosen, left.chosen), (shown.rejected, left.rejected))
+    ]
+    head, tail, skipped = _ends(shown.prompt)
+    return {
+        "id": name(shown.id), "source": name(shown.source), "annotator": name(shown.annotator),
+        "kind": shown.verdict if shown.verdict in words.MEANING else "normal", "verdict": name(shown.verdict),
+        "facts": shown, "open": place < OPEN, "head": head, "tail": tail, "skipped": skipped, "common": left.common,
+        "apart": left.common < APART, "same": shown.chosen == shown.rejected,
+        "sides": [("chosen", _shown(left.chosen), cut[0]), ("rejected", _shown(left.rejected), cut[1])],
+    }  # fmt: skip
+
+
+def _shown(pieces: Sequence[Piece]) -> list[tuple[Visible, bool]]:
+    return [(lines(p.text), p.changed) for p in pieces]
+
+
+def _ends(prompt: str) -> tuple[Visible, Visible, int]:
+    """A long prompt's beginning and end, and how many characters between them are not shown."""
+    fits = fitting(prompt, PROMPT)
+    if fits == len(prompt):
+        return lines(prompt), Visible(""), 0
+    head, tail = fitting(prompt, PROMPT // 2), fitting(prompt[::-1], PROMPT // 2)
+    return lines(prompt[:head]), lines(prompt[len(prompt) - tail :]), len(prompt) - head - tail

@@ -1,0 +1,182 @@
+"""What an audit says in words: the headline, three numbers, what verdicts mean, and the commands to run next."""
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plaudit.report.pages.frame import NAME, number, share, visible
+
+MEANING = {
+    "wrong": "the committee prefers the rejected response and expects most people to",
+    "ambiguous": "it could go either way",
+    "normal": "the label is probably right",
+    "strong": "the label is clear",
+}
+STATUS = {"warn": "act on it", "note": "worth knowing", "ok": "fine", "skip": "not checked"}
+_SUFFIX = re.compile(r"\.(jsonl|json|csv|parquet)$")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The top of the page: `title`, `text` in a few sentences, `numbers` (figure, what it is, small print)."""
+
+    title: str
+    text: tuple[str, ...]
+    numbers: tuple[tuple[str, str, str], ...]
+
+
+def summary(found: Mapping[str, Any], expected: float | None) -> Summary:
+    """`expected`: mean p_disagree of the comparisons that look wrong, None when there are none."""
+    n, verdicts, held = found["rows"]["comparisons"], found["verdicts"], found["accuracy"]
+    numbers = (
+        (share(verdicts["wrong"] / max(n, 1)), "look wrong", f"{verdicts['wrong']:,} of {n:,} comparisons"),
+        (share(verdicts["ambiguous"] / max(n, 1)), "could go either way", f"{verdicts['ambiguous']:,} comparisons"),
+        (share(held["score"]), "agreement of the committee with the labels", _interval(found)),
+    )
+    if held["score"] is None or n == 0:
+        return Summary(
+            "No label could be judged", ("Nothing here was compared, or every comparison is a tie.",), numbers
+        )
+    if blind(found):
+        return Summary("This committee cannot judge these labels", _blind(found), numbers)
+    wrong = verdicts["wrong"]
+    title = f"{numbers[0][0]} of these labels look wrong" if wrong else "No label stands out as wrong"
+    return Summary(title, _verdict(found, expected), numbers)
+
+
+def blind(found: Mapping[str, Any]) -> bool:
+    """Is the committee no better than a coin on labels it never saw?"""
+    held = found["accuracy"]
+    return bool(found["folds"]) and held["low"] is not None and held["low"] <= 0.5
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    held = found["accuracy"]
+    between = f"95 % interval {share(held['low'])} to {share(held['high'])}; "
+    return between + ("a lower bound of what is reachable" if found["folds"] else "it may have seen these labels")
+
+
+def _verdict(found: Mapping[str, Any], expected: float | None) -> tuple[str, ...]:
+    n, verdicts, members = found["rows"]["comparisons"], found["verdicts"], len(found["members"])
+    fair = ", each only on rows it had not learned from" if found["folds"] else ""
+    first = f"{_models(members)} voted on {_all(n)}{fair}."
+    if verdicts["wrong"]:
+        first += (
+            f" On {verdicts['wrong']:,} of them the committee sides with the rejected response, and expects about "
+            f"{(expected or 0) * 100:.0f} in 100 fresh annotators to do the same."
+        )
+    rest = (
+        f"Another {verdicts['ambiguous']:,} could go either way; {verdicts['strong']:,} "
+        f"({share(verdicts['strong'] / max(n, 1))}) are clear."
+    )
+    return first, f"{rest} {_trust(found)}"
+
+
+def _models(count: int) -> str:
+    return "One reward model" if count == 1 else f"A committee of {count} reward models"
+
+
+def _all(n: int) -> str:
+    return "the one comparison" if n == 1 else f"all {n:,} comparisons"
+
+
+def _trust(found: Mapping[str, Any]) -> str:
+    held = found["accuracy"]
+    if not found["folds"]:
+        return (
+            f"It agrees with {share(held['score'])} of the labels, some of which it may have learned from: "
+            "read its verdicts with that in mind."
+        )
+    return (
+        f"How far to trust it: it agrees with {share(held['score'])} of labels it never saw, "
+        "so it knows something of what the annotators wanted, not everything: look at the pairs below before you act."
+    )
+
+
+def _blind(found: Mapping[str, Any]) -> tuple[str, ...]:
+    held = found["accuracy"]
+    return (
+        f"{_models(len(found['members']))} voted on {_all(found['rows']['comparisons'])}, each only on rows it had not "
+        f"learned from, and agrees with {share(held['score'])} of the labels ({share(held['low'])} to "
+        f"{share(held['high'])}): not surely better than a coin.",
+        "Its verdicts say little about single rows. Try a stronger model or more rows; the checks without a model, "
+        "further down, hold as they are.",
+    )
+
+
+def limits(found: Mapping[str, Any]) -> dict[str, str]:
+    """Where each verdict begins, in words."""
+    t = found["thresholds"]
+    return {
+        "wrong": f"p_disagree {t['wrong']:g} or more",
+        "ambiguous": f"{t['ambiguous']:g} up to {t['wrong']:g}",
+        "normal": f"above {t['strong']:g}, below {t['ambiguous']:g}",
+        "strong": f"{t['strong']:g} or less",
+    }
+
+
+def alike(mean: float, members: int) -> str:
+    """What the members' likeness means for the spread."""
+    if members < 2:
+        return "One member has nobody to differ from: its spread is 0 and says nothing."
+    says = (
+        "they vote almost like one model, so the spread says little" if mean >= 0.95
+        else "they agree on the whole and differ enough for the spread to mean something" if mean >= 0.5
+        else "they differ much: single members are unsure, their mean is what counts"
+    )  # fmt: skip
+    return f"Votes of two members correlate by {mean:.2f} on average; 1 would be copies of one model: {says}."
+
+
+def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What to do next: a reason and its command. FILE and D stand where this page cannot know a path."""
+    file, suffix = _file(list(found["sources"]))
+    voters = found["voters"]
+    model = _word(voters["model"].split(",")[0]) or "M"
+    asked = (
+        f"--model {_word(voters['model']) or 'M'}" if voters["model"] else f"--scorer {_word(voters['scorer']) or 'S'}"
+    )
+    out = [
+        ("Write a repaired copy. Every change is listed with its reason in repaired"
+         f"{suffix}.ledger.jsonl; the file that came in stays as it is.",
+         f"plaudit repair {file} --audit D --output repaired{suffix}"),
+        ("Changed your mind? This gives the original back.",
+         f"plaudit repair --undo repaired{suffix} --output original{suffix}"),
+        ("Train a reward model on the repaired copy.",
+         f"plaudit train repaired{suffix} --model {model} --output-dir model"),
+    ]  # fmt: skip
+    if found["noise"]["model"] is None:
+        out.append((
+            "Estimate the share of wrong labels under a named noise model (votes come from the cache).",
+            f"plaudit audit {file} {asked} --noise uniform --output-dir audit-noise",
+        ))  # fmt: skip
+    if blind(found) and model != "smollm2-135m":
+        stronger = f"plaudit audit {file} --model smollm2-135m --output-dir audit-stronger"
+        out.insert(0, ("Ask a stronger committee before you change anything.", stronger))
+    return out
+
+
+def _file(sources: list[str]) -> tuple[str, str]:
+    """The audited file as a shell word, and the suffix of its copies."""
+    one = _word(sources[0]) if len(sources) == 1 else ""
+    found = _SUFFIX.search(sources[0].removesuffix(".gz")) if one else None
+    return one or "FILE", found.group(0) if found else ".jsonl"
+
+
+def _word(text: str) -> str:
+    """The text as one word of a shell command; empty when it cannot be printed as it is."""
+    return shlex.quote(text) if text and len(text) <= NAME and visible(text) == text else ""
+
+
+def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How the audit was made, for the last section."""
+    voters, temperature = found["voters"], found["temperature"]
+    asked = ("trunk", voters["model"]) if voters["model"] else ("scorers", voters["scorer"])
+    known = [number(t) if t is not None else "infinite (the votes say nothing)" for t in temperature.values()]
+    folds = f"{found['folds']}, by prompt group" if found["folds"] else "none: members voted on rows they may have seen"
+    return [
+        asked, ("members", f"{len(found['members']):,}"), ("heads", voters["heads"]), ("folds", folds),
+        ("precision", voters["dtype"]), ("seed", str(voters["seed"])),
+        ("temperature of p_disagree, per fold", ", ".join(known)),
+    ]  # fmt: skip

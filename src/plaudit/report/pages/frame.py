@@ -1,0 +1,138 @@
+"""What every page shares: one environment with autoescape, one stylesheet, and one way for a text to become visible.
+
+A page is a single file: no script, nothing fetched, no clock, so that equal values give equal bytes. Texts are hostile:
+a template cannot print one that has not passed `visible` or `lines`, because the environment passes whatever is left.
+"""
+
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from plaudit.report.terminal import clean
+
+NAME, SENTENCE = 80, 1200  # characters that are shown of a name (an id, a file, an annotator) and of a sentence
+NOTHING = "–"
+
+
+class Visible(str):
+    """Text whose control, format and surrogate characters are visible escapes already; it is still escaped for HTML."""
+
+    __slots__ = ()
+
+
+def visible(text: str, most: int = SENTENCE) -> Visible:
+    """One line: hostile characters as escapes, cut with a count.
+
+    >>> visible("a\\x1b[31m\\u202eb"), visible("x" * 1_000_000, 3)
+    ('a\\\\x1b[31m\\\\u202eb', 'xxx… (999,997 more characters)')
+    """
+    if isinstance(text, Visible):
+        return text
+    left = len(text) - most
+    return Visible(clean(text) if left <= 0 else f"{clean(text[:most])}… ({left:,} more characters)")
+
+
+def lines(text: str) -> Visible:
+    """A text with its lines and tabs as they are, everything else of that kind as escapes.
+
+    >>> lines("one\\r\\ntwo\\x00")
+    'one\\ntwo\\\\x00'
+    """
+    kept = text.replace("\r\n", "\n").split("\n")
+    return Visible("\n".join("\t".join(clean(part) for part in line.split("\t")) for line in kept))
+
+
+def fitting(text: str, budget: int) -> int:
+    """How many characters of the text take at most `budget` bytes in a page, escapes counted.
+
+    >>> fitting("plain", 100), fitting("<<<<", 8), fitting("\\u202e" * 9, 12)
+    (5, 2, 2)
+    """
+    head = text[:budget]
+    if len(escape(lines(head)).encode()) <= budget:
+        return len(head)
+    spent = 0
+    for i, c in enumerate(head):
+        spent += len(escape(lines(c)).encode())
+        if spent > budget:
+            return i
+    return len(head)
+
+
+def name(text: Any) -> Visible:
+    """An id, a file, an annotator: short enough for a cell."""
+    return visible(str(text), NAME)
+
+
+def share(value: Any) -> str:
+    """A share in per cent with one decimal.
+
+    >>> share(0.12345), share(None), share(float("nan"))
+    ('12.3 %', '–', '–')
+    """
+    return f"{value * 100:.1f} %" if _finite(value) else _other(value)
+
+
+def signed(value: Any) -> str:
+    """A margin with its sign.
+
+    >>> signed(-0.5), signed(12.0), signed(0.001)
+    ('−0.50', '+12.0', '0.00')
+    """
+    if not _finite(value):
+        return _other(value)
+    text = f"{abs(value):.2f}" if abs(value) < 10 else f"{abs(value):,.1f}"
+    return text if abs(value) < 0.005 else f"{'−' if value < 0 else '+'}{text}"
+
+
+def number(value: Any) -> str:
+    """Any number as a person writes it.
+
+    >>> number(12345), number(0.123456), number(True), number(-3)
+    ('12,345', '0.123', 'yes', '−3')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not _finite(value):
+        return _other(value)
+    text = (
+        f"{abs(value):,}"
+        if isinstance(value, int)
+        else f"{abs(value):.3f}"
+        if abs(value) < 10
+        else f"{abs(value):,.1f}"
+    )
+    return f"−{text}" if value < 0 else text
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < float("inf")
+
+
+def _other(value: Any) -> str:
+    return NOTHING if value is None or isinstance(value, int | float) else name(value)
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of this folder as one HTML document."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"), autoescape=True, undefined=StrictUndefined,
+        finalize=_last_look, trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
+    environment.filters.update(name=name, share=share, signed=signed, number=number)
+    return environment
+
+
+def _last_look(value: Any) -> Any:
+    """What a template prints: markup of this room as it is, everything else as one visible line."""
+    if hasattr(value, "__html__") or isinstance(value, Visible):
+        return value
+    return visible(NOTHING if value is None else str(value))
