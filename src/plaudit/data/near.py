@@ -258,7 +258,7 @@ def _template(keys: Sequence[str]) -> NDArray[np.uint64]:
     counts: list[NDArray] = []
     for start in range(0, len(sample), 256):
         grams, ends = _grams(sample[start : start + 256], np.zeros(0, np.uint64))
-        owner = np.repeat(np.arange(len(ends) - 1), np.diff(ends.astype(np.int64)))
+        owner = np.repeat(np.arange(len(ends) - 1), np.diff(ends).astype(np.int64))
         counts.append(np.unique(np.column_stack([owner.astype(np.uint64), grams]), axis=0)[:, 1])
     kinds, found = np.unique(np.concatenate(counts), return_counts=True)
     return kinds[found > max(_TEMPLATE * len(sample), _FEW)]
