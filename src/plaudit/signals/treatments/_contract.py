@@ -25,7 +25,7 @@ def example(rows: int, seed: int = 0) -> dict[str, NDArray]:
         "mean": mean, "std": spread, "p_disagree": sigmoid(-mean), "vote_share": draw.random(rows),
         "fair_weight": 2 * draw.random(rows), "decision": draw.choice(["", "keep", "flip", "tie", "drop"], rows),
         "target": np.where(np.arange(rows) % 5 == 4, 0.5, np.where(np.arange(rows) % 7 == 3, 0.0, 1.0)),
-        "margin": draw.normal(0, 1, rows), "weight": draw.random(rows), "fair_weight": 2 * draw.random(rows),
+        "margin": draw.normal(0, 1, rows), "weight": draw.random(rows),
     }  # fmt: skip
 
 

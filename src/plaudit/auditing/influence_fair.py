@@ -1,0 +1,176 @@
+"""FairIF: weights that even out the loss between groups of a small validation set, and training again with them.
+
+Stage one: a head on all training rows, the influence of every row on every validation group, weights in closed form
+(`signals.fairness`). Stage two: the head again, from scratch, with the weights. Only validation rows have groups.
+arXiv 2201.05759; its objective is reconstructed, see our notes in `signals.fairness`.
+
+A word of care: groups can also be made equal by serving the better ones worse. So every trial reports each group
+before and after, and the accuracy over all with its interval.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plaudit.auditing.influence import Effects, Head, Rows, effects, fit_head, judged, unit_scale
+from plaudit.auditing.influence_noise import pick_ridge
+from plaudit.errors import PlauditError
+from plaudit.metrics.disparity import by_group, squared_gaps, widest_gap
+from plaudit.metrics.intervals import Interval, mean_interval
+from plaudit.records import Preference
+from plaudit.signals.fairness import Fairness, fair_weights
+from plaudit.training.heads import RIDGES
+
+FEWEST = 20  # validation rows below which a group's loss is mostly chance; such groups are left out and named
+PENALTIES = (100.0, 10.0, 1.0, 0.1, 0.01)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a head serves groups on some rows: `loss`, `accuracy` [G] (ties of labels aside), and all rows together."""
+
+    names: tuple[str, ...]
+    rows: NDArray[np.int64]
+    loss: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    overall: float
+    interval: Interval
+
+    @property
+    def loss_gap(self) -> float:
+        """Widest gap in loss between two groups."""
+        return widest_gap(self.loss)
+
+    @property
+    def accuracy_gap(self) -> float:
+        """Widest gap in accuracy."""
+        return widest_gap(self.accuracy)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One penalty: the weights, the head trained again with them, validation losses before, foreseen and come about."""
+
+    penalty: float
+    fair: Fairness
+    head: Head
+    before: NDArray[np.float64]
+    realised: NDArray[np.float64]
+
+    @property
+    def foreseen(self) -> float:
+        """Predicted change of the sum of squared gaps."""
+        return squared_gaps(self.fair.predicted) - squared_gaps(self.before)
+
+    @property
+    def came(self) -> float:
+        """What training again changed it by."""
+        return squared_gaps(self.realised) - squared_gaps(self.before)
+
+
+@dataclass(frozen=True)
+class FairIF:
+    """The plain head, what every training row does to each group, one trial a penalty; `small`: groups left out."""
+
+    head: Head
+    seen: Effects
+    trials: tuple[Trial, ...]
+    small: tuple[str, ...]
+
+
+def fairif(
+    train: Rows, judge: Rows, kind: NDArray, *, ridge: float, penalties: Sequence[float] = PENALTIES,
+    largest: float = 2.0, fewest: int = FEWEST,
+) -> FairIF:  # fmt: skip
+    """Both stages for every penalty; `kind` [V] names the groups of the validation rows.
+
+    Raises:
+        PlauditError: fewer than two groups have `fewest` validation rows.
+    """
+    head = fit_head(train, ridge)
+    groups = judged(head, judge, kind, fewest=fewest)
+    small = tuple(sorted(set(np.asarray(kind).astype(str)) - set(groups.names)))
+    if len(groups.names) < 2:
+        raise PlauditError(
+            f"FairIF needs two groups of at least {fewest} validation rows; there {_are(len(groups.names))}"
+        )
+    seen = effects(head, train, groups)
+    trials = []
+    for penalty in penalties:
+        fair = fair_weights(seen.loss, seen.effect, penalty=penalty, largest=largest)
+        again = fit_head(train.weighing(train.weight * fair.weight), ridge, scale=head.scale)
+        realised = by_group(again.losses(judge), groups.code, len(groups.names))
+        trials.append(Trial(penalty, fair, again, seen.loss, realised))
+    return FairIF(head, seen, tuple(trials), small)
+
+
+def _are(count: int) -> str:
+    return "is 1" if count == 1 else f"are {count}"
+
+
+def standing(head: Head, rows: Rows, kind: NDArray, clusters: NDArray) -> Standing:
+    """How a head serves every group of `rows`; the interval of the overall accuracy is clustered by prompt group."""
+    names, code = np.unique(np.asarray(kind).astype(str), return_inverse=True)
+    code = code.reshape(-1)
+    strict = rows.target != 0.5
+    gap = head.margins(rows) * np.sign(rows.target - 0.5)
+    right = (gap > 0) + 0.5 * (gap == 0)
+    return Standing(
+        tuple(str(n) for n in names), np.bincount(code, minlength=len(names)),
+        by_group(head.losses(rows), code, len(names)), by_group(right, np.where(strict, code, -1), len(names)),
+        float(right[strict].mean()) if strict.any() else float("nan"), mean_interval(right[strict], clusters[strict]),
+    )  # fmt: skip
+
+
+def cross_fitted(
+    rows: Rows, kind: NDArray, fold: NDArray[np.int64], *, penalty: float = 1.0, largest: float = 2.0,
+    fewest: int = FEWEST, ridges: Sequence[float] = RIDGES,
+) -> NDArray[np.float64]:  # fmt: skip
+    """`fair_weight` of every comparison where no validation set stands apart [P].
+
+    Each fold in turn is the validation set of heads trained on the others; a row's weight is the mean of those that
+    it was given while it was a training row, so no weight rests on the row's own group.
+    """
+    kinds = np.unique(fold)
+    total = np.zeros(len(rows))
+    for f in kinds:
+        away, seen = np.flatnonzero(fold == f), np.flatnonzero(fold != f)
+        inner = rows.take(seen)
+        ridge = pick_ridge(inner, fold[seen], ridges, unit_scale(inner.x))
+        found = fairif(
+            inner, rows.take(away), kind[away], ridge=ridge, penalties=(penalty,), largest=largest, fewest=fewest
+        )
+        total[seen] += found.trials[0].fair.weight
+    return total / max(len(kinds) - 1, 1)
+
+
+def kinds_of(preferences: Sequence[Preference], by: str) -> NDArray[np.str_]:
+    """The group of every pair: `annotator`, `source` (its file), `longer` (is the chosen answer the longer one?), or
+    `tag:NAME`; "" where the row does not say.
+
+    >>> from plaudit.records import message, pair
+    >>> kinds_of([pair((message("user", "Hi"),), "Hello there", "Hey"), pair((), "a", "bc")], "longer").tolist()
+    ['chosen longer', 'chosen shorter']
+
+    Raises:
+        PlauditError: an unknown kind of group.
+    """
+    if by == "annotator":
+        return np.array([p.annotator for p in preferences], str)
+    if by == "source":
+        return np.array([p.source.rpartition(":")[0] for p in preferences], str)
+    if by.startswith("tag:"):
+        return np.array([p.tags.get(by[4:], "") for p in preferences], str)
+    if by == "longer":
+        return np.array([_longer(p) for p in preferences], str)
+    raise PlauditError(f"unknown groups {by!r}", advice="known: annotator, source, longer, tag:NAME")
+
+
+def _longer(preference: Preference) -> str:
+    pairs = preference.comparisons()
+    if not pairs:
+        return ""
+    better, worse = (len(preference.responses[k][-1].text) for k in pairs[0][:2])
+    return "equal" if better == worse else "chosen longer" if better > worse else "chosen shorter"

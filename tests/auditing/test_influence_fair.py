@@ -1,0 +1,151 @@
+"""FairIF from rows to weights to a new head, what it is compared with, and influence as a search for wrong labels."""
+
+import numpy as np
+import pytest
+
+from plaudit.auditing.influence import Rows, fit_head
+from plaudit.auditing.influence_fair import cross_fitted, fairif, kinds_of, standing
+from plaudit.auditing.influence_noise import harm, pick_ridge
+from plaudit.auditing.influence_rivals import balanced, group_dro
+from plaudit.errors import PlauditError
+from plaudit.metrics.detection import auroc
+from plaudit.metrics.disparity import squared_gaps
+from plaudit.records import message, pair
+from plaudit.training.heads import RIDGES
+
+
+def tastes(n: int, seed: int, minority: float = 0.2):
+    """Two groups who want different things of the same features; the second is smaller. Rows and their groups."""
+    draw = np.random.Generator(np.random.PCG64(seed))
+    kind = (draw.random(n) < minority).astype(int)
+    gold = np.array([[2.0, 1.0, 0.0, 0.5], [0.0, 1.0, 2.0, 0.5]])
+    x = draw.normal(0, 1, (n, 4))
+    p = 1 / (1 + np.exp(-(x * gold[kind]).sum(1)))
+    x *= np.where(draw.random(n) < p, 1, -1)[:, None]
+    return Rows(x, np.ones(n), np.ones(n), np.zeros(n)), kind
+
+
+TRAIN, GROUPS = tastes(600, 0)
+JUDGE, KIND = tastes(400, 1)
+
+
+def test_small_weights_do_what_was_foreseen():
+    found = fairif(TRAIN, JUDGE, KIND, ridge=0.01, penalties=(1000.0, 100.0, 30.0))
+    assert found.head.ridge == 0.01
+    for trial in found.trials:
+        assert trial.foreseen < 0
+        assert trial.came / trial.foreseen == pytest.approx(1, abs=0.2)
+        assert np.abs(trial.fair.tilt).max() < 0.5
+
+
+def test_disparity_falls_as_the_penalty_does():
+    found = fairif(TRAIN, JUDGE, KIND, ridge=0.01, penalties=(1e9, 10.0, 1.0, 0.1))
+    gaps = [squared_gaps(t.realised) for t in found.trials]
+    assert gaps[0] == pytest.approx(squared_gaps(found.seen.loss), rel=1e-4)
+    assert gaps == sorted(gaps, reverse=True)
+    assert gaps[-1] < 0.5 * gaps[0]
+    minority = found.seen.names.index("1")
+    assert found.trials[-1].realised[minority] < found.seen.loss[minority]
+
+
+def test_equal_groups_get_equal_weights():
+    """Both groups hold the same validation rows."""
+    twice = JUDGE.take(np.r_[0:400, 0:400])
+    found = fairif(TRAIN, twice, np.repeat(["a", "b"], 400), ridge=0.1, penalties=(0.01,))
+    np.testing.assert_allclose(found.trials[0].fair.weight, 1, atol=1e-9)
+
+
+def test_small_groups_are_named_and_one_group_is_refused():
+    kind = np.where(np.arange(400) < 5, "few", KIND.astype(str))
+    assert fairif(TRAIN, JUDGE, kind, ridge=0.1, penalties=(1.0,)).small == ("few",)
+    with pytest.raises(PlauditError, match=r"two groups of at least 20 validation rows; there is 1"):
+        fairif(TRAIN, JUDGE, np.zeros(400), ridge=0.1)
+
+
+def test_cross_fitted_weights_do_not_rest_on_a_row_s_own_group():
+    fold = np.arange(600) % 5
+    before = cross_fitted(TRAIN, GROUPS, fold, penalty=1.0, fewest=10)
+    other = GROUPS.copy()
+    other[0] = 1 - other[0]
+    after = cross_fitted(TRAIN, other, fold, penalty=1.0, fewest=10)
+    assert after[0] == pytest.approx(before[0], abs=1e-12)
+    assert np.abs(after - before)[fold != 0].max() > 1e-6
+    assert before[GROUPS == 1].mean() > before[GROUPS == 0].mean()
+
+
+def test_group_dro_lifts_the_worst_group():
+    plain = standing(fit_head(TRAIN, 0.01), TRAIN, GROUPS, np.arange(600))
+    robust = group_dro(TRAIN, GROUPS, ridge=0.01)
+    after = standing(robust.head, TRAIN, GROUPS, np.arange(600))
+    assert after.loss.max() < plain.loss.max()
+    assert robust.gap < 0.01
+    assert robust.share.sum() == pytest.approx(1)
+    even = fit_head(TRAIN.weighing(balanced(GROUPS)), 0.01)
+    assert after.loss.max() <= standing(even, TRAIN, GROUPS, np.arange(600)).loss.max() + 0.01
+
+
+def test_standing_counts_ties_of_scores_half_and_leaves_labelled_ties_out():
+    rows = Rows(np.array([[1.0], [-1.0], [0.0], [5.0]]), np.array([1, 0, 1, 0.5]), np.ones(4), np.zeros(4))
+    head = fit_head(Rows(np.ones((1, 1)), np.ones(1), np.ones(1), np.zeros(1)), 0.1)
+    found = standing(head, rows, np.array(["a", "a", "b", "b"]), np.arange(4))
+    assert found.accuracy.tolist() == [1.0, 0.5]
+    assert found.overall == pytest.approx(2.5 / 3)
+    assert found.rows.tolist() == [2, 2]
+
+
+def planted(n: int, rate: float, seed: int, draws: int = 0):
+    gold = np.random.Generator(np.random.PCG64(seed)).normal(0, 1, 8)
+    draw = np.random.Generator(np.random.PCG64(1000 + 10 * seed + draws))
+    x = draw.normal(0, 1, (n, 8))
+    wrong = draw.random(n) < rate
+    x *= np.where((x @ gold > 0) ^ wrong, 1, -1)[:, None]
+    return Rows(x, np.ones(n), np.ones(n), np.zeros(n)), wrong
+
+
+def test_harmful_rows_are_the_wrong_ones():
+    rows, wrong = planted(500, 0.2, 0)
+    group = np.arange(500) // 2
+    found = harm(rows, group, group % 5)
+    clean, _ = planted(100, 0.0, 0, draws=7)
+    judged_by_trusted = harm(rows, group, group % 5, trusted=clean)
+    assert auroc(judged_by_trusted.adding, wrong) > 0.85
+    assert auroc(judged_by_trusted.removing, wrong) > 0.85
+    assert auroc(found.own, wrong) > 0.85
+    assert auroc(-found.margin, wrong) > 0.9
+    assert auroc(found.adding, wrong) > 0.5  # as noisy as the rows themselves, held-out rows hardly tell
+    assert len(found.ridge) == 5
+    assert set(found.ridge) <= set(RIDGES)
+
+
+def test_a_row_s_own_label_does_not_judge_it():
+    """Turned round, a row turns its influence round: neither its head nor its judges have seen it."""
+    rows, _ = planted(200, 0.2, 1)
+    group = np.arange(200) // 2
+    before = harm(rows, group, group % 4, ridges=(0.1,))
+    x = rows.x.copy()
+    x[:2] *= -1
+    after = harm(Rows(x, rows.target, rows.weight, rows.margin), group, group % 4, ridges=(0.1,))
+    np.testing.assert_allclose(after.margin[:2], -before.margin[:2], atol=1e-12)
+    lean = 1 / (1 + np.exp(-before.margin[:2]))  # chance of the label; the gradient is (chance - 1) x
+    np.testing.assert_allclose(after.adding[:2] * (lean - 1), before.adding[:2] * lean, rtol=1e-6)
+
+
+def test_influence_needs_folds():
+    rows, _ = planted(20, 0.2, 1)
+    with pytest.raises(PlauditError, match="two folds"):
+        harm(rows, np.arange(20), np.zeros(20, int))
+    assert pick_ridge(rows, np.zeros(20, int), (0.1, 0.2, 0.3), np.ones(8)) == 0.2
+
+
+def test_groups_by_what_a_row_says():
+    hi = (message("user", "Hi"),)
+    some = [
+        pair(hi, "Hello there", "Hey", annotator="ann", source="a.jsonl:3", tags={"topic": "greeting"}),
+        pair(hi, "Hey", "Yes?", source="b.jsonl:1"), pair(hi, "Yes", "You"),
+    ]  # fmt: skip
+    assert kinds_of(some, "annotator").tolist() == ["ann", "", ""]
+    assert kinds_of(some, "source").tolist() == ["a.jsonl", "b.jsonl", ""]
+    assert kinds_of(some, "longer").tolist() == ["chosen longer", "chosen shorter", "equal"]
+    assert kinds_of(some, "tag:topic").tolist() == ["greeting", "", ""]
+    with pytest.raises(PlauditError, match="annotator, source, longer"):
+        kinds_of(some, "mood")
