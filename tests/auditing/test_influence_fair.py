@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from plaudit.auditing.influence import Rows, fit_head
+from plaudit.auditing.influence_columns import columns
 from plaudit.auditing.influence_fair import cross_fitted, fairif, kinds_of, standing
 from plaudit.auditing.influence_noise import harm, pick_ridge
 from plaudit.auditing.influence_rivals import balanced, group_dro
-from plaudit.errors import PlauditError
+from plaudit.data.pairs import targets
+from plaudit.errors import OptionError, PlauditError
 from plaudit.metrics.detection import auroc
 from plaudit.metrics.disparity import squared_gaps
-from plaudit.records import message, pair
+from plaudit.records import group, pair
+from plaudit.training.bags import Pairs
 from plaudit.training.heads import RIDGES
 
 
@@ -138,14 +141,35 @@ def test_influence_needs_folds():
 
 
 def test_groups_by_what_a_row_says():
-    hi = (message("user", "Hi"),)
     some = [
-        pair(hi, "Hello there", "Hey", annotator="ann", source="a.jsonl:3", tags={"topic": "greeting"}),
-        pair(hi, "Hey", "Yes?", source="b.jsonl:1"), pair(hi, "Yes", "You"),
-    ]  # fmt: skip
-    assert kinds_of(some, "annotator").tolist() == ["ann", "", ""]
-    assert kinds_of(some, "source").tolist() == ["a.jsonl", "b.jsonl", ""]
-    assert kinds_of(some, "longer").tolist() == ["chosen longer", "chosen shorter", "equal"]
-    assert kinds_of(some, "tag:topic").tolist() == ["greeting", "", ""]
-    with pytest.raises(PlauditError, match="annotator, source, longer"):
-        kinds_of(some, "mood")
+        pair("Hi", "Hello there", "Hey", annotator="ann", source="a.jsonl:3", tags={"topic": "greeting"}),
+        pair("Hi", "Hey", "Yes?", source="b.jsonl:1"),
+        pair("Hi", "Yes", "You"),
+        group("Hi", ("a", "bb", "ccc"), (1, 0, 2), annotator="bob"),
+    ]
+    c = targets(some)
+    assert kinds_of(some, c, "annotator").tolist() == ["ann", "", "", "bob", "bob", "bob"]
+    assert kinds_of(some, c, "source").tolist() == ["a.jsonl", "b.jsonl", "", "", "", ""]
+    longer = kinds_of(some, c, "longer").tolist()
+    assert longer[:3] == ["chosen longer", "chosen shorter", "equal"]
+    assert sorted(longer[3:]) == ["chosen longer", "chosen shorter", "chosen shorter"]
+    assert kinds_of(some, c, "tag:topic").tolist()[:2] == ["greeting", ""]
+    with pytest.raises(OptionError, match="annotator, source, longer"):
+        kinds_of(some, c, "mood")
+
+
+def test_columns_for_an_audit():
+    """Features of responses in, one value a comparison out; groups add the fair weight."""
+    draw = np.random.Generator(np.random.PCG64(4))
+    features = draw.normal(0, 1, (400, 5)).astype(np.float32)
+    pairs = Pairs(np.arange(200), np.arange(200, 400), np.ones(200), np.ones(200), np.arange(200).astype(np.uint64))
+    fold = np.arange(200) % 4
+    plain = columns(features, pairs, fold)
+    assert set(plain) == {"influence", "self_influence"}
+    found = columns(features, pairs, fold, kind=np.where(draw.random(200) < 0.5, "a", "b"), fewest=5)
+    assert set(found) == {"influence", "self_influence", "fair_weight"}
+    assert all(len(c) == 200 and np.isfinite(c).all() for c in found.values())
+    np.testing.assert_array_equal(found["influence"], plain["influence"])
+    assert found["fair_weight"].mean() == pytest.approx(1, abs=0.2)
+    judged_by = columns(features, pairs, fold, trusted=Rows(np.eye(5), np.ones(5), np.ones(5), np.zeros(5)))
+    assert np.abs(judged_by["influence"] - plain["influence"]).max() > 0

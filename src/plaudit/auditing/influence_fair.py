@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from plaudit.auditing.influence import Effects, Head, Rows, effects, fit_head, judged, unit_scale
 from plaudit.auditing.influence_noise import pick_ridge
-from plaudit.errors import PlauditError
+from plaudit.data.pairs import Comparisons
+from plaudit.errors import OptionError, PlauditError
 from plaudit.metrics.disparity import by_group, squared_gaps, widest_gap
 from plaudit.metrics.intervals import Interval, mean_interval
 from plaudit.records import Preference
@@ -146,31 +147,33 @@ def cross_fitted(
     return total / max(len(kinds) - 1, 1)
 
 
-def kinds_of(preferences: Sequence[Preference], by: str) -> NDArray[np.str_]:
-    """The group of every pair: `annotator`, `source` (its file), `longer` (is the chosen answer the longer one?), or
-    `tag:NAME`; "" where the row does not say.
+def kinds_of(preferences: Sequence[Preference], comparisons: Comparisons, by: str) -> NDArray[np.str_]:
+    """The group of every comparison [P]: `annotator`, `source` (its file), `longer` (is the better answer the longer
+    one?), or `tag:NAME`; "" where the row does not say.
 
-    >>> from plaudit.records import message, pair
-    >>> kinds_of([pair((message("user", "Hi"),), "Hello there", "Hey"), pair((), "a", "bc")], "longer").tolist()
+    >>> from plaudit.data.pairs import targets
+    >>> from plaudit.records import pair
+    >>> some = [pair("Hi", "Hello there", "Hey"), pair("Hi", "a", "bc")]
+    >>> kinds_of(some, targets(some), "longer").tolist()
     ['chosen longer', 'chosen shorter']
 
     Raises:
-        PlauditError: an unknown kind of group.
+        OptionError: an unknown kind of group.
     """
-    if by == "annotator":
-        return np.array([p.annotator for p in preferences], str)
-    if by == "source":
-        return np.array([p.source.rpartition(":")[0] for p in preferences], str)
-    if by.startswith("tag:"):
-        return np.array([p.tags.get(by[4:], "") for p in preferences], str)
     if by == "longer":
-        return np.array([_longer(p) for p in preferences], str)
-    raise PlauditError(f"unknown groups {by!r}", advice="known: annotator, source, longer, tag:NAME")
+        rows = zip(comparisons.preference, comparisons.better, comparisons.worse, strict=True)
+        return np.array([_longer(preferences[i], b, w) for i, b, w in rows], str)
+    if by == "annotator":
+        each = [p.annotator for p in preferences]
+    elif by == "source":
+        each = [p.source.rpartition(":")[0] for p in preferences]
+    elif by.startswith("tag:"):
+        each = [p.tags.get(by[4:], "") for p in preferences]
+    else:
+        raise OptionError([f"unknown groups {by!r}"], advice="known: annotator, source, longer, tag:NAME")
+    return np.array(each, str)[comparisons.preference]
 
 
-def _longer(preference: Preference) -> str:
-    pairs = preference.comparisons()
-    if not pairs:
-        return ""
-    better, worse = (len(preference.responses[k][-1].text) for k in pairs[0][:2])
-    return "equal" if better == worse else "chosen longer" if better > worse else "chosen shorter"
+def _longer(preference: Preference, better: int, worse: int) -> str:
+    a, b = (len(preference.responses[k][-1].text) if preference.responses[k] else 0 for k in (better, worse))
+    return "equal" if a == b else "chosen longer" if a > b else "chosen shorter"
