@@ -104,6 +104,12 @@ def _pairs_of(first: NDArray[np.int64], rank: NDArray) -> tuple[NDArray, NDArray
     return w[judged], a[judged], b[judged]
 
 
+def once(table: Judgements) -> Judgements:
+    """One judgement of a pair by one annotator, two when they contradict: repeats of oneself are no evidence."""
+    seen = np.column_stack([table.item, table.annotator, table.low_won.astype(np.int64)])
+    return table.only(np.sort(np.unique(seen, axis=0, return_index=True)[1])) if len(table) else table
+
+
 def shows_order(o: Outline, table: Judgements) -> NDArray[np.bool_]:
     """Judgements from files whose order of responses says nothing of the label, [J]: there the first may lose.
 

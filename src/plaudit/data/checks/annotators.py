@@ -16,7 +16,7 @@ from plaudit.data.checks import _judgements as judgements
 from plaudit.data.checks._judgements import Judgements
 from plaudit.data.findings import Finding
 from plaudit.data.outline import Outline
-from plaudit.metrics.intervals import codes, percentiles, weights, wilson
+from plaudit.metrics.intervals import FEW, codes, percentiles, weights, wilson
 from plaudit.records import Preference
 from plaudit.signals.annotators import agreement, coincidences, dawid_skene, noisy_bradley_terry
 
@@ -42,7 +42,7 @@ def check(
     if len(people) < 2:
         why = "one annotator" if len(people) else "no annotators"
         return Finding("annotators", "skip", f"the files name {why}, so there is nobody to compare")
-    agree = _agreement(_once(table), seed)
+    agree = _agreement(judgements.once(table), seed)
     skill = _reliability(table, seed)
     looks = _noisy(table)
     shown = judgements.shows_order(outline, table)
@@ -66,10 +66,9 @@ def _finding(value: dict[str, Any], odd: dict[str, str], ids: tuple[str, ...], c
     if value["alpha"] is None:
         text = f"{people}, no pair of responses was judged by two of them"
     else:
-        text = (
-            f"{people} agree on {value['observed']:.0%} of repeated judgements: "
-            f"Krippendorff's alpha {value['alpha']:.2f} ({value['alpha_low']:.2f} to {value['alpha_high']:.2f})"
-        )
+        text = f"{people} agree on {value['observed']:.0%} of repeated judgements: alpha {value['alpha']:.2f}"
+        if value["alpha_low"] is not None:
+            text += f" ({value['alpha_low']:.2f} to {value['alpha_high']:.2f})"
     if odd:
         name, why = next(iter(odd.items()))
         more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
@@ -118,19 +117,13 @@ def _alpha(table: Judgements, classes: int, seed: int) -> tuple[NDArray, NDArray
         agreement(np.tensordot(w, sums, 1)) for w in weights(np.ones(len(sums)), 1000, seed=seed, purpose="agreement")
     ])  # fmt: skip
     drawn = drawn[~np.isnan(drawn).any(1)]
-    ends = np.stack(percentiles(drawn)) if len(drawn) and len(sums) > 1 else np.full((2, 2), np.nan)
+    ends = np.stack(percentiles(drawn)) if len(drawn) and len(sums) >= FEW else np.full((2, 2), np.nan)
     return found, ends, int(several.sum())
-
-
-def _once(table: Judgements) -> Judgements:
-    """One judgement of a pair by one annotator, two when they contradict: repeats of oneself are no evidence."""
-    seen = np.column_stack([table.item, table.annotator, table.low_won.astype(np.int64)])
-    return table.only(np.sort(np.unique(seen, axis=0, return_index=True)[1])) if len(table) else table
 
 
 def _repeated(table: Judgements) -> Judgements:
     """Strict judgements of items that two or more annotators judged so."""
-    strict = _once(table.only(table.low_won >= 0))
+    strict = judgements.once(table.only(table.low_won >= 0))
     if not len(strict):
         return strict
     pairs = np.unique(np.column_stack([strict.item, strict.annotator]), axis=0)
