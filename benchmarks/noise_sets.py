@@ -20,6 +20,7 @@ from plaudit.data.split import groups_of
 from plaudit.models.features import Features, Pool, features
 from plaudit.models.forward import blocks
 from plaudit.models.members import LENGTH, Member, View, view_matrix
+from plaudit.models.tokens import encode
 from plaudit.records import Preference
 from plaudit.seeds import generator
 from plaudit.training.bags import Pairs
@@ -79,6 +80,11 @@ def case_of(name: str, preferences: Sequence[Preference], trunks: Sequence[str],
     """A set of pairs read with these trunks; pairs only, ties left out."""
     kept = [p for p in preferences if len(p.responses) == 2 and p.ranks and not p.is_tie]
     assert len(kept) == len(preferences), f"{name}: {len(preferences) - len(kept)} rows are not strict pairs"
+    fits = np.array([all(_fits(t, p) for t in trunks) for p in kept], bool)
+    if not fits.all():
+        print(f"{name}: {int((~fits).sum())} of {len(kept)} rows do not fit {BOUND} tokens and are left out", flush=True)
+        kept = [p for p, fit in zip(kept, fits, strict=True) if fit]
+        given = {level: flips[fits] for level, flips in (given or {}).items()}
     read_: list[Features] = []
     depth: list[tuple[int, ...]] = []
     for trunk in trunks:
@@ -93,6 +99,10 @@ def case_of(name: str, preferences: Sequence[Preference], trunks: Sequence[str],
     chars = np.array([len(r[-1].text) for p in kept for r in p.responses])
     return Case(name, views, members, lambda v: view_matrix(views[v], read_, kept), first, second,
                 np.where(turned, -1, 1), groups_of(kept), chars, given or {})  # fmt: skip
+
+
+def _fits(trunk: str, preference: Preference) -> bool:
+    return not encode(preference, trunk_of(trunk).loaded.policy).refused
 
 
 @cache
