@@ -64,3 +64,24 @@ class AuditOptions(ReadOptions):
     """Write the rows that could not be used to this file, as they were."""
     dry_run: bool = False
     """Read everything, print rows, tokens, disk and what the pass would take, write nothing."""
+
+
+class RepairOptions(ReadOptions):
+    """How an audit's findings are written into a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    decisions: Path | None = None
+    """Lines {"id", "decision": keep, flip, tie or drop}, and better, worse in lists: a person goes before a model."""
+    doubtful: Path | None = None
+    """Write the pairs that a person should look at to this new file: those called wrong or ambiguous."""
+    doubtful_above: float | None = Field(default=None, ge=0, le=1)
+    """Doubtful are, instead, the pairs whose chance of disagreement is above this."""
+    strength: Literal["auto", "always", "never"] = "auto"
+    """Column strength, the committee's mean; auto: beside other columns, where the file has no strength of its own."""
+    margin_sign: Literal["negate", "keep", "abs"] = "negate"
+    """What becomes of the margin of a flipped pair."""
+    as_pairs: bool = False
+    """Write every comparison, of lists and votes too, as a pair of its own in plaudit's canonical layout."""
+    dry_run: bool = False
+    """Count what would change, write nothing."""

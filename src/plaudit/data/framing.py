@@ -89,6 +89,12 @@ class _Buffer:
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
         self.source, self.data, self.at, self.cut, self.ended = iter(blocks), b"", 0, "", False
+        self.base = self.key = 0  # where `data` begins in the stream; where the row, or its key, began
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the stream before the position."""
+        return self.base + self.at
 
     def more(self) -> bool:
         """Append the next block; False at the end of the stream. Grows by doubling so that long rows stay linear."""
@@ -105,6 +111,7 @@ class _Buffer:
                 got.append(block)
                 size += len(block)
         self.data = self.data[self.at :] + b"".join(got)
+        self.base += self.at
         self.at = 0
         return bool(got)
 
@@ -117,10 +124,17 @@ def values(blocks: Iterable[bytes], limits: Limits, *, inside: bool) -> Iterator
     >>> [raw for _, raw, _ in values([b'[{"a": 1}, {"a', b'": [2]}]'], Limits(), inside=True)]
     [b'{"a": 1}', b'{"a": [2]}']
     """
+    for number, raw, reason, *_ in placed(blocks, limits, inside=inside):
+        yield number, raw, reason
+
+
+def placed(blocks: Iterable[bytes], limits: Limits, *, inside: bool) -> Iterator[tuple[int, bytes, str, int, int, int]]:
+    """The same with where each lies in the stream: start (of its key, in an object of rows), value, end."""
     buffer, number, start = _Buffer(blocks), 0, b""
     opened = _open(buffer) if inside else b""
     while _gap(buffer, opened):
         number += 1
+        at = buffer.offset
         end, reason = _value_end(buffer, limits)
         if not reason:
             raw = buffer.data[buffer.at : end]
@@ -131,12 +145,13 @@ def values(blocks: Iterable[bytes], limits: Limits, *, inside: bool) -> Iterator
         else:
             raw, size = _resume(buffer, _next_value(start, opened), limits)
             reason = too_long(size, limits) if size > limits.line_bytes else reason
-        yield number, raw, reason
+        yield number, raw, reason, buffer.key, at, buffer.offset
     left = buffer.data[buffer.at : buffer.at + KEPT_OF_LONG]
     if buffer.cut and not (number and reason):
-        yield number + 1, left, buffer.cut
+        yield number + 1, left, buffer.cut, buffer.offset, buffer.offset, buffer.offset
     elif opened and not left.startswith(b"]" if opened == b"[" else b"}") and not (number and reason):
-        yield number + 1, left, "the file ends before its closing bracket"
+        at = buffer.offset
+        yield number + 1, left, "the file ends before its closing bracket", at, at, at
 
 
 def _open(buffer: _Buffer) -> bytes:
@@ -157,6 +172,7 @@ def _gap(buffer: _Buffer, opened: bytes) -> bool:
             return False
     if buffer.data[buffer.at : buffer.at + 1] == (b"]" if opened == b"[" else b"}") and opened:
         return False
+    buffer.key = buffer.offset
     if opened == b"{":
         return _key(buffer)
     return True

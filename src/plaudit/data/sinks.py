@@ -46,7 +46,7 @@ class Sink:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            _claim(self._part, self._target)
+            claim(self._part, self._target)
         except FileExistsError as error:
             raise PlauditError(f"{self._target} exists already", advice="choose another --output") from error
 
@@ -57,7 +57,7 @@ class Sink:
         self._part.unlink(missing_ok=True)
 
 
-def _claim(part: Path, target: Path) -> None:
+def claim(part: Path, target: Path) -> None:
     """Rename that never replaces: a hard link fails where the name is taken; without links, look and rename."""
     try:
         os.link(part, target)

@@ -51,6 +51,12 @@ def items(path: str, limits: Limits) -> Iterator[Item]:
         raise failure(path, error) from error
 
 
+def form_of(path: str) -> str:
+    """How rows lie in a file: 'parquet', 'csv', 'lines', 'array', 'object' (of rows) or 'values' (one by one)."""
+    head = head_of(path)
+    return "parquet" if head.startswith(PARQUET) else kind_of(_peek(blocks(path, head), path)[0], path)
+
+
 def _peek(source: Iterator[bytes], path: str) -> tuple[bytes, Iterable[bytes]]:
     """The first bytes without their byte order mark, and the whole stream again."""
     got: list[bytes] = []

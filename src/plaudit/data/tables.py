@@ -93,18 +93,19 @@ def from_parquet(path: str) -> Iterator[Item]:
 
 def _plain(batch: Any) -> Iterator[dict[str, Any]]:
     for row in batch.to_pylist():
-        yield {key: _without_nan(value) for key, value in row.items()}
+        yield {key: without_nan(value) for key, value in row.items()}
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """A value of a table with null for every NaN and infinity in it."""
     if type(value) is str:
         return value
     if type(value) is float:
         return value if math.isfinite(value) else None
     if type(value) is list:
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     if type(value) is dict:
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     return value
 
 
@@ -118,7 +119,7 @@ def from_hub(path: str) -> Iterator[Item]:
     try:
         rows = iter(load_dataset(name, split=split or "train", streaming=True))
         for number, row in enumerate(rows, 1):
-            plain = {key: _without_nan(value) for key, value in row.items()}
+            plain = {key: without_nan(value) for key, value in row.items()}
             yield number, as_json(plain), plain, ""
     except (OSError, ValueError, RuntimeError) as error:  # its own errors derive from these
         why = (str(error).splitlines() or [repr(error)])[0]

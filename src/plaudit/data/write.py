@@ -144,7 +144,7 @@ def _all(
     """Write each record or list it as skipped; counts of what was written and of each lost field."""
     counts: Counter[str] = Counter()
     for whole in records:
-        for record in _pairs_of(whole) if as_pairs else (whole,):
+        for record in pairs_of(whole) if as_pairs else (whole,):
             try:
                 if isinstance(record, Preference):
                     _check(record)
@@ -193,7 +193,7 @@ def dropped(record: Record) -> Iterator[str]:
         yield "raw"
 
 
-def _pairs_of(record: Record) -> Iterator[Record]:
+def pairs_of(record: Record) -> Iterator[Record]:
     """The comparisons of a list of more than two, as pairs; everything else as it is."""
     if not isinstance(record, Preference) or len(record.responses) < 3:
         yield record

@@ -14,6 +14,7 @@ from plaudit.signals.targets import Targets, unchanged
 
 ROOM = "plaudit.signals.treatments"
 PRESETS: dict[str, tuple[str, ...]] = {
+    "default": ("flip:above=0.65",),
     "flip-10": ("flip:quantile=0.1",),
     "flip-10-margin": ("flip:quantile=0.1", "margin:mode=signed"),
     "soft-margin": ("smooth:alpha=0.2,below=0", "margin:mode=signed"),

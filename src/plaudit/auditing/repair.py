@@ -1,0 +1,311 @@
+"""Write what an audit found into a file, so that every change can be undone: `plaudit.repair`, and `undo`."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plaudit.auditing import store
+from plaudit.auditing.options import RepairOptions
+from plaudit.auditing.repair_doubtful import Doubtful, export, line_of
+from plaudit.auditing.repair_rulings import Places, Rulings, decisions
+from plaudit.data import ledger, patch_edits, patch_pairs, patch_table
+from plaudit.data.columns import renames
+from plaudit.data.limits import Limits
+from plaudit.data.patch import Edit, entry, patch
+from plaudit.data.patch import undo as undone
+from plaudit.data.patch_edits import Plan
+from plaudit.data.patch_files import Part, parts, refuse_existing
+from plaudit.data.patch_rows import Manner
+from plaudit.data.patch_spans import contents, contents_digest, digested, spans
+from plaudit.data.read import Row, read
+from plaudit.data.sources import form_of
+from plaudit.errors import OptionError, PlauditError
+from plaudit.folders import file_digest
+from plaudit.records import Preference
+from plaudit.signals.recipes import steps
+from plaudit.signals.votes import Signals
+
+DEFAULT = "default"  # the preset of signals.recipes that is applied when nothing is asked for
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What came of a repair. `counts`: rows, comparisons, what was done; `left`: what stays as it is, by reason."""
+
+    output: str
+    ledger: str
+    form: str
+    layout: str
+    treatments: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: dict[str, int]
+    left: dict[str, int]
+    doubtful: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """The JSON of `plaudit repair --json`."""
+        return {
+            "output": self.output, "ledger": self.ledger, "form": self.form, "layout": self.layout,
+            "treatments": list(self.treatments), "columns": list(self.columns), **self.counts, "left": self.left,
+            "doubtful": self.doubtful,
+        }  # fmt: skip
+
+
+def repair(
+    file: str | Path,
+    *,
+    audit: str | Path,
+    output: str | Path | None = None,
+    treatment: Sequence[str] = (),
+    options: RepairOptions | None = None,
+    **more: Any,
+) -> Repaired:
+    """Write `file` with its preferences treated as the audit in the folder `audit` says, and the ledger beside it.
+
+    `treatment`: names with options, or presets, applied in order, such as `["flip:quantile=0.1", "margin"]`; the
+    default policy when none is given and no decisions either. `more` are options by name. Signals are found by
+    content, so the file may have been sorted, renamed or filtered since; what the audit never saw stays as it is.
+
+    Raises:
+        PlauditError: the audit knows nothing of this file, an output exists already, nothing would be left.
+        OptionError: unknown treatments or options, all of them at once.
+    """
+    options = RepairOptions(**{**(options.model_dump() if options else {}), **more})
+    source = str(file)
+    target = None if output is None else Path(output)
+    plan = steps(treatment or (() if options.decisions else (DEFAULT,)))
+    form = _ready(source, target, options)
+    signals, _ = store.load(audit)
+    decision = decisions(options.decisions, signals)
+    places = Places(signals)
+    seen = _survey(_rows(source, options), signals, places, options)
+    if not seen.matched:
+        advice = f"name the file that was audited, or: plaudit audit {source} --output-dir D"
+        raise PlauditError(f"{audit} knows no preference of {source}: it is the audit of another file", advice=advice)
+    rulings = Rulings(signals, places, plan, seen.label, decision)
+    if options.doubtful is not None and not options.dry_run:
+        export(options.doubtful, seen.doubtful)
+    job = Plan(rulings, Manner(rulings.fill, options.strength, options.margin_sign), renames(options.columns))
+    header = {
+        "plaudit": "ledger", "format": ledger.FORMAT, "form": form, "treatments": rulings.steps,
+        "audit": file_digest(Path(audit) / store.SIGNALS), "as_pairs": options.as_pairs,
+    }  # fmt: skip
+    if target is None or options.dry_run:
+        if target is not None or options.doubtful is None:
+            _rehearse(source, form, job, options)
+    elif form == "parquet":
+        _write_table(source, target, job, options, header)
+    else:
+        _write_bytes(source, target, form, job, options, header)
+    return Repaired(
+        "" if target is None else str(target), "" if target is None else str(ledger.ledger_of(target)), form,
+        job.layout, tuple(rulings.steps), tuple(job.columns), _counts(job), dict(job.left.most_common()),
+        len(seen.doubtful),
+    )  # fmt: skip
+
+
+COUNTED = (
+    "rows", "rejected", "comparisons", "unseen", "lists", "changed",
+    "flip", "soften", "tie", "margin", "weight", "drop",
+)  # fmt: skip
+
+
+def _counts(job: Plan) -> dict[str, int]:
+    return {name: job.counts[name] for name in COUNTED}
+
+
+def _ready(source: str, target: Path | None, options: RepairOptions) -> str:
+    """Refuse at once what would fail later; how the rows lie in the file."""
+    mistakes = []
+    if target is None and options.doubtful is None and not options.dry_run:
+        mistakes.append("where to? name --output F, or --doubtful F for the pairs that a person should look at")
+    if source.startswith("hub:"):
+        mistakes.append(f"{source}: only a file can be repaired; save the data set first (plaudit convert)")
+    elif Path(source).is_dir():
+        mistakes.append(f"{source} is a folder: repair its files one by one, with the same --audit")
+    if mistakes:
+        raise OptionError(mistakes)
+    form = form_of(source)
+    if target is not None:
+        _same_kind(source, target, form)
+        if options.as_pairs and form in ("csv", "parquet"):
+            advice = f"plaudit convert {source} --to canonical --output pairs.jsonl, and audit that"
+            raise OptionError([f"--as-pairs: not in {form}"], advice=advice)
+        refuse_existing(target, ledger.ledger_of(target))
+    if options.doubtful is not None:
+        refuse_existing(options.doubtful)
+    return form
+
+
+def _same_kind(source: str, target: Path, form: str) -> None:
+    """The repaired file is of the kind that came in: its name must not say another."""
+    name = target.name.lower()
+    kinds = {"parquet": (".parquet",), "csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz")}
+    wanted = kinds.get(form)
+    other = tuple(suffix for kind, suffixes in kinds.items() if kind != form for suffix in suffixes)
+    if (wanted and not name.endswith(wanted)) or (not wanted and name.endswith(other)):
+        what = form if wanted else "JSON"
+        raise OptionError(
+            [f"--output {target.name}: {source} is {what}, and repair writes the kind that came in"],
+            advice="plaudit convert changes the kind",
+        )
+
+
+def _rows(source: str, options: RepairOptions) -> Iterator[Row]:
+    limits = Limits(line_bytes=options.line_bytes)
+    return read(source, layout=options.layout, columns=renames(options.columns), limits=limits)
+
+
+@dataclass
+class Survey:
+    """What the file and the audit have in common. `label` [P]: 1/2 where the file says that a comparison is a tie."""
+
+    label: Any
+    matched: int = 0
+    doubtful: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _survey(rows: Iterable[Row], signals: Signals, places: Places, options: RepairOptions) -> Survey:
+    """Read the file once: which of its comparisons are ties, which are doubtful, and whether any was audited."""
+    seen = Survey(np.ones(signals.rows))
+    doubtful = Doubtful(options.doubtful_above)
+    for row in rows:
+        for record in (r for r in row.records if isinstance(r, Preference)):
+            for better, worse in record.comparisons():
+                at = places(record, better, worse)
+                if at is None:
+                    continue
+                seen.matched += 1
+                seen.label[at] = 0.5 if record.is_tie else 1.0
+                if options.doubtful is not None and not record.is_tie and doubtful(signals, at):
+                    seen.doubtful.append(line_of(record, at, signals))
+    places.again()
+    return seen
+
+
+def _edits(source: str, form: str, job: Plan, options: RepairOptions) -> Iterator[Edit]:
+    found = spans(contents(source), form, Limits(line_bytes=options.line_bytes))
+    room = patch_pairs if options.as_pairs else patch_edits
+    return room.edits(_rows(source, options), found, form, job)
+
+
+def _rehearse(source: str, form: str, job: Plan, options: RepairOptions) -> None:
+    """Count what would be done."""
+    if form == "parquet":
+        for _ in patch_table.batches(source, _rows(source, options), job, patch_table.shape_of(source, _names(job))):
+            pass
+    else:
+        for _ in _edits(source, form, job, options):
+            pass
+
+
+def _names(job: Plan) -> list[str]:
+    return [job.file_name(name) for name in job.columns]
+
+
+def _something_left(source: str, job: Plan) -> None:
+    if job.counts["comparisons"] and job.counts["drop"] == job.counts["comparisons"] and not job.counts["unseen"]:
+        raise PlauditError(f"{source}: every preference would be dropped", advice="use a milder treatment")
+
+
+def _write_bytes(
+    source: str, target: Path, form: str, job: Plan, options: RepairOptions, header: dict[str, Any]
+) -> None:
+    """Write a text file and its ledger: first the edits are gathered, then they are cut into a second reading."""
+    old, new = blake2b(digest_size=16), blake2b(digest_size=16)
+    stood = os.stat(source)
+    found = list(_edits(source, form, job, options))
+    _something_left(source, job)
+    with parts(ledger.ledger_of(target), target) as (book, out), _draft(target) as draft:
+
+        def done(edit: Edit, old: bytes, at: int) -> None:
+            for values in entry(edit, old, at):
+                draft.write(ledger.line(values))
+
+        for piece in patch(digested(contents(source), old), found, done):
+            new.update(piece)
+            out.write(piece)
+        stands = os.stat(source)
+        if (stood.st_size, stood.st_mtime_ns) != (stands.st_size, stands.st_mtime_ns):
+            raise PlauditError(f"{source} changed while it was being read", advice="run the command again")
+        header |= {"input": old.hexdigest(), "output": new.hexdigest()}
+        _bind(book, draft, header, job)
+
+
+def _write_table(source: str, target: Path, job: Plan, options: RepairOptions, header: dict[str, Any]) -> None:
+    """Write a parquet file and its ledger."""
+    shape = patch_table.shape_of(source, _names(job))
+    with parts(ledger.ledger_of(target), target) as (book, out), _draft(target) as draft:
+
+        def tables() -> Iterator[Any]:
+            for table, lines in patch_table.batches(source, _rows(source, options), job, shape):
+                for values in lines:
+                    draft.write(ledger.line(values))
+                yield table
+
+        patch_table.write_tables(out.path, tables(), shape.new, source)
+        _something_left(source, job)
+        header |= {
+            "input": patch_table.table_digest(source), "output": file_digest(out.path),
+            "schema": patch_table.schema_text(shape.old),
+        }  # fmt: skip
+        _bind(book, draft, header, job)
+
+
+def _draft(target: Path) -> Any:
+    """A nameless file for the ledger's lines, which follow a header that is known last."""
+    try:
+        return tempfile.TemporaryFile(dir=target.parent)
+    except OSError as error:
+        raise PlauditError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _bind(book: Part, draft: Any, header: dict[str, Any], job: Plan) -> None:
+    """Header, then the lines."""
+    body = blake2b(digest_size=16)
+    draft.seek(0)
+    for block in iter(lambda: draft.read(1 << 20), b""):
+        body.update(block)
+    facts = {"layout": job.layout, "columns": job.columns, "counts": _counts(job), "left": dict(job.left.most_common())}
+    book.write(ledger.line({**header, **facts, "lines": body.hexdigest()}))
+    draft.seek(0)
+    for block in iter(lambda: draft.read(1 << 20), b""):
+        book.write(block)
+
+
+def undo(file: str | Path, *, output: str | Path) -> dict[str, Any]:
+    """Write the original of a repaired file, from it and the ledger beside it; the ledger's header.
+
+    Raises:
+        PlauditError: the file was edited since it was repaired, or its ledger is missing, damaged or another's.
+    """
+    source, target = str(file), Path(output)
+    refuse_existing(target)
+    header = ledger.opened(source)
+    table = header["form"] == "parquet"
+    if (file_digest(Path(source)) if table else contents_digest(source)) != header["output"]:
+        raise PlauditError(
+            f"{source} is not the file that its ledger belongs to: it was edited since it was repaired",
+            advice="undo the edits first, or go back to the original file; changes on both sides cannot be told apart",
+        )
+    lines = ledger.lines(source)
+    with parts(target) as (out,):
+        if table:
+            schema = patch_table.schema_of(header["schema"])
+            patch_table.write_tables(out.path, patch_table.restored(source, schema, lines), schema, source)
+            found = patch_table.table_digest(str(out.path))
+        else:
+            h = blake2b(digest_size=16)
+            for piece in undone(contents(source), lines):
+                h.update(piece)
+                out.write(piece)
+            found = h.hexdigest()
+        if found != header["input"]:
+            raise PlauditError(f"{ledger.ledger_of(source)} is damaged: it does not lead back to the original")
+    return header

@@ -1,0 +1,201 @@
+"""What becomes of one row: its values after the rulings on its comparisons, or why it stays as it is."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+from plaudit.errors import DataError
+from plaudit.records import Preference, Record
+
+COLUMNS = ("margin", "target", "weight", "strength")
+MarginSign = Literal["negate", "keep", "abs"]
+SEVERAL = "several judgements in one row, which cannot each have columns of their own (--as-pairs writes them)"
+LIST = "a list of more than two responses (--as-pairs writes its comparisons)"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What treatments decided about one comparison, in the orientation it came in; `label` is what it came with.
+
+    `why`: the treatments that touched it. `facts`: id, better, worse and signals, as the ledger shows them.
+    """
+
+    target: float
+    margin: float
+    weight: float
+    label: float
+    why: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+    @property
+    def flipped(self) -> bool:
+        return self.target < 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How columns are written: `fill` on every pair of the file, `strength` where asked."""
+
+    fill: frozenset[str] = frozenset()
+    strength: Literal["auto", "always", "never"] = "auto"
+    margin_sign: MarginSign = "negate"
+
+
+class Change(NamedTuple):
+    """A row after its rulings: `after` its values (None: it is dropped), and what was done to each comparison."""
+
+    after: dict[str, Any] | None
+    done: tuple[tuple[str, ...], ...]
+
+
+class Left(NamedTuple):
+    """A row that stays as it is although its comparisons were ruled on, and why."""
+
+    reason: str
+
+
+class Values(NamedTuple):
+    """What a loss reads of a comparison: texts in the order better, worse, and its columns."""
+
+    better: Any
+    worse: Any
+    target: float
+    margin: float
+    weight: float
+
+
+def values_of(record: Preference) -> Values:
+    """What a loss reads of a pair."""
+    i, j = record.comparisons()[0]
+    target = (0.5 if record.is_tie else 1.0) if record.target is None else record.target
+    return Values(record.responses[i], record.responses[j], target, record.margin, record.weight)
+
+
+def ruled(record: Preference, ruling: Ruling | None, sign: MarginSign = "negate") -> Values:
+    """What a loss shall read of a pair as it will stand: sides exchanged when it was flipped.
+
+    A ruling composes with the file's own columns: weights multiply; a target turns the own one round as often as it
+    doubts it, t o + (1 - t)(1 - o); a margin goes before the own one. A flip turns the label round, so an own target
+    stays with the label and an own margin is negated.
+
+    >>> from plaudit.records import pair
+    >>> turned = ruled(pair("q", "a", "b", target=0.9, margin=0.5), Ruling(0.0, 0.0, 1.0, 1.0, ("flip",), {}))
+    >>> turned.better[0].text, turned.target, turned.margin
+    ('b', 0.9, -0.5)
+    """
+    own = values_of(record)
+    if ruling is None:
+        return own
+    target = 1 - ruling.target if ruling.flipped else ruling.target
+    mixed = own.target if target == ruling.label else target * own.target + (1 - target) * (1 - own.target)
+    margin = ruling.margin if ruling.margin else own.margin
+    if ruling.flipped:
+        margin = {"negate": -margin, "keep": margin, "abs": abs(margin)}[sign]
+    sides = (own.worse, own.better) if ruling.flipped else (own.better, own.worse)
+    return Values(*sides, tidy(mixed), tidy(margin), tidy(own.weight * ruling.weight))
+
+
+def tidy(number: float) -> float:
+    """Six decimals, and no negative zero: columns are read by people too."""
+    return round(float(number), 6) + 0.0
+
+
+def revised(
+    part: ModuleType, row: dict[str, Any], records: Sequence[Record], rulings: Sequence[Ruling | None], manner: Manner,
+    *, whole: bool = True,
+) -> Change | Left | None:  # fmt: skip
+    """A row's values after the rulings on its records, one each; None when nothing changes.
+
+    Pairs only: a list stays. `whole`: every judgement of the row was read. What comes out is parsed again by the
+    layout `part`, and a row that does not read as it was ruled stays as it is.
+    """
+    pairs = [r for r in records if isinstance(r, Preference) and len(r.responses) == 2 and r.comparisons()]
+    if not pairs or len(pairs) != len(records):
+        return None
+    if all(ruling is not None and ruling.weight == 0 for ruling in rulings):
+        return Change(None, tuple(("drop",) for _ in rulings)) if whole else Left(SEVERAL)
+    if len(pairs) == 1 and whole:
+        return _pair(part, row, pairs[0], rulings[0], manner)
+    wanted = [ruled(record, ruling, manner.margin_sign) for record, ruling in zip(pairs, rulings, strict=True)]
+    if any(new[2:] != values_of(record)[2:] for record, new in zip(pairs, wanted, strict=True)):
+        return Left(SEVERAL)
+    after = deepcopy(row)
+    done = []
+    for record, ruling in zip(pairs, rulings, strict=True):
+        turned = ruling is not None and ruling.flipped
+        done.append(("flip",) if turned else ())
+        if turned and (failed := _swap(part, after, record)):
+            return failed
+    return _checked(part, Change(after, tuple(done)), wanted) if any(done) else None
+
+
+def _pair(
+    part: ModuleType, row: dict[str, Any], record: Preference, ruling: Ruling | None, manner: Manner
+) -> Change | Left | None:
+    own, wanted = values_of(record), ruled(record, ruling, manner.margin_sign)
+    if wanted == own and not manner.fill and manner.strength != "always":
+        return None  # most rows, and copying them is what costs
+    after = deepcopy(row)
+    done = []
+    if ruling is not None and ruling.flipped:
+        done.append("flip")
+        if failed := _swap(part, after, record):
+            return failed
+    changed = {name for name in ("target", "margin", "weight") if getattr(wanted, name) != getattr(own, name)}
+    for name in COLUMNS:
+        if name != "strength" and (name in changed or (name in manner.fill and not _holds(row, name, own))):
+            after[name] = getattr(wanted, name)
+    done += _named(changed, own, wanted, ruling)
+    if ruling is not None and _wants_strength(row, record, manner):
+        after["strength"] = tidy(-ruling.facts["mean"] if ruling.flipped else ruling.facts["mean"])
+    if after == row:
+        return None
+    return _checked(part, Change(after, (tuple(done) or ("columns",),)), [wanted])
+
+
+def _holds(row: Mapping[str, Any], name: str, own: Values) -> bool:
+    """Whether the row has this column already, with the value that it is read as."""
+    return row.get(name) is not None and row[name] == getattr(own, name)
+
+
+def _named(changed: set[str], own: Values, wanted: Values, ruling: Ruling | None) -> list[str]:
+    names = []
+    if "target" in changed:
+        names.append("tie" if wanted.target == 0.5 else "soften")
+    if "margin" in changed and (ruling is not None and ruling.margin):
+        names.append("margin")
+    return names + (["weight"] if "weight" in changed else [])
+
+
+def _wants_strength(row: Mapping[str, Any], record: Preference, manner: Manner) -> bool:
+    if manner.strength == "auto":
+        return bool(manner.fill) and record.strength is None
+    return manner.strength == "always"
+
+
+def _swap(part: ModuleType, row: dict[str, Any], record: Preference) -> Left | None:
+    if not hasattr(part, "swap"):
+        return Left(f"the layout {part.__name__.rsplit('.', 1)[-1]} has no way to exchange sides (--as-pairs has)")
+    part.swap(row, record)
+    return None
+
+
+def _checked(part: ModuleType, change: Change, wanted: Sequence[Values]) -> Change | Left:
+    """The change, if the layout reads it as it was meant."""
+    try:
+        found = list(part.parse(change.after, where=""))
+    except DataError as error:
+        return Left(f"would not read back: {error.reason}")
+    read = [values_of(r) for r in found if isinstance(r, Preference) and r.comparisons()]
+    if len(read) == len(wanted) and all(_agree(a, b) for a, b in zip(read, wanted, strict=True)):
+        return change
+    return Left(f"the layout {part.__name__.rsplit('.', 1)[-1]} cannot hold what was decided (--as-pairs can)")
+
+
+def _agree(one: Values, two: Values) -> bool:
+    """Equal; the sides of a tie are in no order."""
+    if one[2:] != two[2:]:
+        return False
+    return one[:2] == two[:2] or (one.target == 0.5 and one[:2] == two[:2][::-1])
