@@ -8,6 +8,7 @@ from plaudit.auditing.influence_columns import columns
 from plaudit.auditing.influence_fair import cross_fitted, fairif, kinds_of, standing
 from plaudit.auditing.influence_noise import harm, pick_ridge
 from plaudit.auditing.influence_rivals import balanced, group_dro
+from plaudit.auditing.influence_show import fairness_table, show_fairness
 from plaudit.data.pairs import targets
 from plaudit.errors import OptionError, PlauditError
 from plaudit.metrics.detection import auroc
@@ -173,3 +174,21 @@ def test_columns_for_an_audit():
     assert found["fair_weight"].mean() == pytest.approx(1, abs=0.2)
     judged_by = columns(features, pairs, fold, trusted=Rows(np.eye(5), np.ones(5), np.ones(5), np.zeros(5)))
     assert np.abs(judged_by["influence"] - plain["influence"]).max() > 0
+
+
+def test_the_table_shows_what_each_penalty_buys(capsys):
+    found = fairif(
+        TRAIN, JUDGE, np.where(np.arange(400) < 3, "few", KIND.astype(str)), ridge=0.01, penalties=(1.0, 0.1)
+    )
+    test, kind = tastes(300, 2)
+    columns, lines = fairness_table(found, test, kind, np.arange(300))
+    assert columns == [
+        "", "weights", "loss, 0", "loss, 1", "gap", "accuracy, 0", "accuracy, 1", "gap", "accuracy", "95 %",
+    ]  # fmt: skip
+    assert [line[0] for line in lines] == ["plain", "penalty 1", "penalty 0.1"]
+    assert all(len(line) == len(columns) for line in lines)
+    assert lines[2][4] < lines[1][4] < lines[0][4]
+    show_fairness(found, test, kind, np.arange(300))
+    printed = capsys.readouterr()
+    assert "penalty 0.1" in printed.out
+    assert "left out: few" in printed.err
