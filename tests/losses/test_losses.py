@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from plaudit import catalog
 from plaudit.errors import OptionError
-from plaudit.losses import bce, bradley_terry, centering, davidson, mse, plackett_luce, rao_kupper
+from plaudit.losses import bce, bradley_terry, centering, davidson, mse, plackett_luce, rao_kupper, simcse, swav
 from plaudit.losses._contract import CHECKS, columns, kind, options
 
 NAMES = catalog.names("plaudit.losses")
@@ -33,11 +33,11 @@ def test_contract(name, check):
     check(catalog.load("plaudit.losses", name))
 
 
-def test_the_room_holds_all_three_kinds():
+def test_the_room_holds_every_kind():
     kinds = {name: kind(catalog.load("plaudit.losses", name)) for name in NAMES}
     assert kinds == {
         "bce": "point", "bradley_terry": "pair", "centering": "pair", "davidson": "pair", "mse": "point",
-        "plackett_luce": "list", "rao_kupper": "pair",
+        "plackett_luce": "list", "rao_kupper": "pair", "simcse": "view", "swav": "view",
     }  # fmt: skip
     assert columns(rao_kupper) == ["chosen", "rejected", "target", "margin", "tie"]
     assert options(plackett_luce.loss) == ["top_k"]
@@ -245,3 +245,58 @@ def test_centering_rests_only_where_the_pair_is_centred(one, other):
 def test_logsigmoid_is_the_kernel():
     d = torch.linspace(-50, 50, 101)
     assert_close(bradley_terry.loss(d, 0 * d, 0 * d + 1, 0 * d), -logsigmoid(d))
+
+
+# Views
+
+
+def rows_of(n=12, width=5, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    return [torch.randn(n, width, generator=draw, dtype=torch.float64) for _ in range(2)]
+
+
+def test_view_constants():
+    assert simcse.loss(torch.eye(2), torch.eye(2), temperature=1.0).tolist() == pytest.approx([0.313262] * 2, abs=1e-6)
+    for count in (2, 20, 50):
+        one = torch.ones(7, 3, dtype=torch.float64)
+        same = swav.loss(one, one, prototypes=torch.ones(count, 3, dtype=torch.float64))
+        assert same.tolist() == pytest.approx([2 * math.log(count)] * 7)
+    assert swav.codes(torch.full((4, 5), 0.3)).tolist() == [pytest.approx([0.2] * 5)] * 4
+
+
+def test_codes_share_the_batch_out():
+    alike = torch.randn(40, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64).tanh()
+    shares = swav.codes(alike, iterations=200)
+    assert_close(shares.sum(1), torch.ones(40, dtype=torch.float64))
+    assert shares.sum(0).tolist() == pytest.approx([8.0] * 5, rel=1e-4)
+    assert swav.codes(alike).sum(1).tolist() == pytest.approx([1] * 40)
+
+
+@pytest.mark.parametrize("name", ["simcse", "swav"])
+@given(seed=st.integers(0, 99))
+def test_a_difference_set_does_not_say_which_side_was_chosen(name, seed):
+    more = {} if name == "simcse" else {"prototypes": rows_of(4, seed=seed + 100)[0]}
+    loss = catalog.load("plaudit.losses", name).loss
+    s, t = rows_of(6, seed=seed)
+    value = loss(torch.cat([s, -s]), torch.cat([t, -t]), **more)
+    other = loss(torch.cat([-s, s]), torch.cat([-t, t]), **more)
+    assert other.sum().item() == pytest.approx(value.sum().item(), rel=1e-9)
+
+
+def test_no_gradient_passes_through_codes():
+    (s, t), prototypes = rows_of(), rows_of(3, seed=1)[0]
+    first, held = s.clone().requires_grad_(), s.clone().requires_grad_()
+    unit = lambda x: torch.nn.functional.normalize(x, dim=1)  # noqa: E731
+    fixed = tuple(swav.codes(unit(v) @ unit(prototypes).T) for v in (s, t))
+    swav.loss(first, t, prototypes=prototypes).sum().backward()
+    swav.loss(held, t, prototypes=prototypes, fixed=fixed).sum().backward()
+    assert_close(first.grad, held.grad)
+
+
+def test_a_row_of_zeros_has_no_direction_and_gets_no_gradient():
+    for more in ({}, {"prototypes": rows_of(3)[0]}):
+        first, second = (v.requires_grad_() for v in rows_of(4))
+        zero = torch.cat([torch.zeros(1, 5, dtype=torch.float64), first.detach()[1:]]).requires_grad_()
+        (swav if more else simcse).loss(zero, second, **more).sum().backward()
+        assert torch.isfinite(zero.grad).all()
+        assert not zero.grad[0].any()

@@ -9,8 +9,12 @@ A loss module holds
 - optionally `prior(parameters..., *, options...) -> Tensor`: what those parameters cost, added once to a step's mean.
 
 Columns: pairs `chosen, rejected, target, margin` [P] and `tie` [P], bool (equal ranks and target 1/2); lists
-`scores, ranks` [N] and `group` [N], int; points `scores` [N] and `ratings` [N, A], NaN = nobody rated.
-One value per pair, per list in ascending order of `group`, or per rating; weighing and averaging happen elsewhere.
+`scores, ranks` [N] and `group` [N], int; points `scores` [N] and `ratings` [N, A], NaN = nobody rated; views `first,
+second` [M, H], what the reward head reads under two draws of noise. One value per pair, per list in ascending order of
+`group`, per rating or per row; weighing and averaging happen elsewhere.
+
+A view loss may learn tensors: its `parameters(width, count)` gives their shapes. Where a part of it is not
+differentiated (`codes`), the loss takes that part as `fixed`.
 """
 
 from collections.abc import Callable
@@ -24,8 +28,10 @@ from torch.testing import assert_close
 
 PAIR = {"chosen", "rejected", "target", "margin", "tie"}
 LIST = {"scores", "group", "ranks"}
+WIDTH = 4  # of a view's rows in `example`
 POINT = {"scores", "ratings"}
-SCORES = ("chosen", "rejected", "scores")
+VIEW = {"first", "second"}
+SCORES = ("chosen", "rejected", "scores", *sorted(VIEW))
 
 
 def columns(module: ModuleType) -> list[str]:
@@ -40,11 +46,11 @@ def options(function: Callable) -> list[str]:
 
 
 def kind(module: ModuleType) -> str:
-    """`pair`, `list` or `point`, read from the columns; ValueError when they fit none.
+    """`pair`, `list`, `point` or `view`, read from the columns; ValueError when they fit none.
 
-    >>> from plaudit.losses import bradley_terry, mse, plackett_luce
-    >>> kind(bradley_terry), kind(plackett_luce), kind(mse)
-    ('pair', 'list', 'point')
+    >>> from plaudit.losses import bradley_terry, mse, plackett_luce, simcse
+    >>> kind(bradley_terry), kind(plackett_luce), kind(mse), kind(simcse)
+    ('pair', 'list', 'point', 'view')
     """
     names = set(columns(module))
     if {"chosen", "rejected"} <= names <= PAIR:
@@ -53,7 +59,9 @@ def kind(module: ModuleType) -> str:
         return "list"
     if names == POINT:
         return "point"
-    raise ValueError(f"{module.__name__}: columns {sorted(names)} are neither a pair, a list nor a point loss")
+    if names == VIEW:
+        return "view"
+    raise ValueError(f"{module.__name__}: columns {sorted(names)} are neither a pair, list, point nor view loss")
 
 
 def example(module: ModuleType, n: int, *, scale: float = 1.0, dtype: torch.dtype = torch.float64) -> dict[str, Any]:
@@ -68,18 +76,33 @@ def example(module: ModuleType, n: int, *, scale: float = 1.0, dtype: torch.dtyp
         "chosen": normal(n) * scale, "rejected": normal(n) * scale, "scores": normal(n) * scale,
         "target": torch.where(tie, 0.5, target), "margin": normal(n), "tie": tie,
         "group": torch.arange(n) // 4, "ranks": torch.randint(3, (n,), generator=draw), "ratings": ratings,
+        "first": normal(n, WIDTH) * scale, "second": normal(n, WIDTH) * scale,
     }  # fmt: skip
     return {name: rows[name] for name in columns(module)}
 
 
 def _learned(module: ModuleType) -> dict[str, Tensor]:
+    if kind(module) == "view":
+        draw = torch.Generator().manual_seed(0)
+        shapes = module.parameters(WIDTH, 3) if hasattr(module, "parameters") else {}
+        return {
+            k: torch.randn(shape, generator=draw, dtype=torch.float64).requires_grad_() for k, shape in shapes.items()
+        }
     initial = module.parameters() if hasattr(module, "parameters") else {}
     return {k: torch.tensor(v, dtype=torch.float64, requires_grad=True) for k, v in initial.items()}
+
+
+def _loss(module: ModuleType, rows: dict[str, Any]) -> Tensor:
+    """The loss of these columns; a view loss is handed what it would have learned."""
+    return module.loss(**rows, **(_learned(module) if kind(module) == "view" else {}))
 
 
 def gradients(module: ModuleType) -> None:
     """The gradient by automatic differentiation is the one by finite differences, in float64, of parameters too."""
     rows, learned = example(module, 9), _learned(module)
+    if hasattr(module, "codes"):  # what no gradient passes through is held where it is
+        alike = torch.randn(2, 9, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64).tanh()
+        rows["fixed"] = tuple(module.codes(side) for side in alike)
     free = {k: v.requires_grad_() for k, v in rows.items() if k in SCORES} | learned
     assert torch.autograd.gradcheck(
         lambda *values: module.loss(**{**rows, **dict(zip(free, values))}), tuple(free.values())
@@ -92,23 +115,31 @@ def finite(module: ModuleType) -> None:
         rows = example(module, 12, dtype=dtype)
         signs = torch.tensor([1.0, -1.0, -1.0], dtype=dtype).repeat(4)
         for sign, name in zip((1, -1), [k for k in rows if k in SCORES]):
-            rows[name] = (sign * 1e4 * signs).requires_grad_()
-        value = module.loss(**rows)
+            far = sign * 1e4 * signs
+            rows[name] = (far if rows[name].ndim == 1 else far[:, None].repeat(1, WIDTH)).requires_grad_()
+        value = _loss(module, rows)
         assert torch.isfinite(value).all()
         value.sum().backward()
         assert all(torch.isfinite(rows[k].grad).all() for k in rows if k in SCORES)
 
 
 def shift(module: ModuleType) -> None:
-    """A loss that says SHIFT_INVARIANT does not see a number added to every score of a group."""
+    """A loss that says SHIFT_INVARIANT does not see a number added to every score of a group.
+
+    A view loss sees directions alone: rows may be stretched, each by a factor of its own.
+    """
     rows = example(module, 12)
+    if kind(module) == "view":
+        factor = torch.linspace(0.1, 9, 12, dtype=torch.float64)[:, None]
+        assert_close(_loss(module, {k: v * factor for k, v in rows.items()}), _loss(module, rows))
+        return
     moved = {**rows, **{k: rows[k] + 7.5 for k in SCORES if k in rows}}
-    same = torch.allclose(module.loss(**rows), module.loss(**moved), rtol=1e-10, atol=1e-10)
+    same = torch.allclose(_loss(module, rows), _loss(module, moved), rtol=1e-10, atol=1e-10)
     assert same == getattr(module, "SHIFT_INVARIANT", False)
 
 
 def swap(module: ModuleType) -> None:
-    """Pairs: swapped sides = target 1 - t and the margin negated. Lists and points: the order of rows says nothing."""
+    """Pairs: swapped sides = target 1 - t and the margin negated. Elsewhere the order of rows says nothing."""
     rows = example(module, 12)
     if kind(module) == "pair":
         other = {**rows, "chosen": rows["rejected"], "rejected": rows["chosen"]}
@@ -116,10 +147,10 @@ def swap(module: ModuleType) -> None:
             other["target"] = 1 - rows["target"]
         if "margin" in rows:
             other["margin"] = -rows["margin"]
-        assert_close(module.loss(**other), module.loss(**rows))
+        assert_close(module.loss(**other), _loss(module, rows))
         return
     order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
-    value, moved = module.loss(**rows), module.loss(**{k: v[order] for k, v in rows.items()})
+    value, moved = _loss(module, rows), _loss(module, {k: v[order] for k, v in rows.items()})
     assert_close(moved, value if kind(module) == "list" else value[order])
 
 
@@ -128,24 +159,24 @@ def small(module: ModuleType) -> None:
     for n in (0, 1):
         rows = example(module, n)
         scores = [v.requires_grad_() for k, v in rows.items() if k in SCORES]
-        value = module.loss(**rows)
+        value = _loss(module, rows)
         assert value.shape == ((n, 2) if kind(module) == "point" else (n,))
         value.sum().backward()
         assert all(s.grad is not None and torch.isfinite(s.grad).all() for s in scores)
-    if kind(module) != "list":
+    if kind(module) not in ("list", "view"):
         rows = example(module, 9)
         alone = torch.cat([module.loss(**{k: v[i : i + 1] for k, v in rows.items()}) for i in range(9)])
-        assert_close(alone, module.loss(**rows), rtol=0, atol=0)
+        assert_close(alone, _loss(module, rows), rtol=0, atol=0)
 
 
 def precision(module: ModuleType) -> None:
     """The dtype of the scores is kept; narrow scores are computed in float32 and rounded once."""
     for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16):
         rows = example(module, 9, dtype=dtype)
-        value = module.loss(**rows)
+        value = _loss(module, rows)
         assert value.dtype == dtype
         wide = {k: v.float() if v.is_floating_point() and v.dtype.itemsize == 2 else v for k, v in rows.items()}
-        assert torch.equal(value, module.loss(**wide).to(dtype))
+        assert torch.equal(value, _loss(module, wide).to(dtype))
 
 
 CHECKS = [gradients, finite, shift, swap, small, precision]

@@ -34,6 +34,8 @@ class Columns:
     ranks: Sequence[tuple[int, ...] | None]
     ratings: Sequence[NDArray[np.float64]]
     own_weight: NDArray[np.float64]  # weight of each preference, for pointwise and listwise losses
+    strength: NDArray[np.float64] | None = None  # [P] the source's graded strength, 0 where it gives none
+    label: NDArray[np.float64] | None = None  # [P] the targets as they came, where `target` moves
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Batch:
     """One micro-batch. N responses in the tree's order of read points, P comparisons between them.
 
     `group, ranks` [N] (rank -1: nobody judged); `ratings` [N, A]; `better, worse` index into N;
-    `target, margin, weight` [P]; `rows` are the preferences' places in the data, for messages.
+    `target, margin, weight` [P]; `rows` are the preferences' places in the data, for messages. `side` holds
+    `own_weight` [N]; `slot` [N], each response's place in the whole step, and `place` [P], each comparison's in the
+    columns, neither of which depends on the cut; and `label` [P] where targets move.
     """
 
     tree: Tree
@@ -134,10 +138,12 @@ def cut(encoded, columns: Columns, where, rows: NDArray[np.int64], *, budget: in
     if shares > 1:
         budget = min(budget, max(math.ceil(sum(map(cost, picked)) / shares), 1))
     trees = plan(picked, budget=budget)
-    return [_batch(tree, columns, where, rows) for tree in trees]
+    sizes = np.array([len(record.responses) for record in picked], np.int64)
+    starts = np.cumsum(sizes) - sizes
+    return [_batch(tree, columns, where, rows, starts) for tree in trees]
 
 
-def _batch(tree: Tree, columns: Columns, where, rows: NDArray[np.int64]) -> Batch:
+def _batch(tree: Tree, columns: Columns, where, rows: NDArray[np.int64], starts: NDArray[np.int64]) -> Batch:
     place = {(int(o), int(w)): r for r, (o, w) in enumerate(zip(tree.owner, tree.which, strict=True))}
     own = [int(rows[o]) for o in tree.records]
     chosen = [np.asarray(where[i]) for i in own]
@@ -155,6 +161,10 @@ def _batch(tree: Tree, columns: Columns, where, rows: NDArray[np.int64]) -> Batc
     dense = {o: g for g, o in enumerate(tree.records)}
     own_weight = torch.tensor([columns.own_weight[int(rows[o])] for o in tree.owner], dtype=torch.float32)
     tensor = lambda x, kind: torch.as_tensor(np.asarray(x), dtype=kind)  # noqa: E731
+    side = {"own_weight": own_weight, "slot": tensor(starts[tree.owner] + tree.which, torch.long)}
+    side["place"] = tensor(pairs, torch.long)
+    if columns.label is not None:
+        side["label"] = tensor(columns.label[pairs], torch.float32)
     return Batch(
         tree=tree,
         group=tensor([dense[int(o)] for o in tree.owner], torch.long),
@@ -166,5 +176,5 @@ def _batch(tree: Tree, columns: Columns, where, rows: NDArray[np.int64]) -> Batc
         margin=tensor(columns.margin[pairs], torch.float32),
         weight=tensor(columns.weight[pairs], torch.float32),
         rows=tuple(own),
-        side={"own_weight": own_weight},
+        side=side,
     )

@@ -33,7 +33,8 @@ class Batch(Protocol):
     """The columns of a micro-batch that the objective reads (`training.batches.Batch` holds them).
 
     `group, ranks` [N] (rank -1: nobody judged), `ratings` [N, A] (NaN: not rated), `better, worse` [P] index into N,
-    `target, margin, weight` [P]; `side["own_weight"]` [N], when there, is the weight of each response's preference.
+    `target, margin, weight` [P]; `side["own_weight"]` [N], when there, is the weight of each response's preference, and
+    `side["label"]` [P] the targets as they came, where training moves them.
     """
 
     @property
@@ -127,9 +128,10 @@ class Objective:
         `scores` [N] in float32 or better. The sums: `loss_sum`, the share itself, adds up to the step's loss;
         `pair_sum` of `weight` (pairs and lists as trained, centring included), `point_sum` of `point_weight`: its parts
         before division; `plain_sum` of `plain_weight` is Bradley-Terry on all comparisons without margin and with hard
-        labels (which side the target favours). Over the `compared` comparisons, labelled ties and targets of 1/2 left
-        out: `accurate` (exact ties of the scores, counted in `ties`, are half) and `margin_sum`, the raw difference in
-        favour of the label. `reward_sum`, `reward_min`, `reward_max` over the `n` responses that weigh something.
+        labels (which side the target, as it came, favours). Over the `compared` comparisons, labelled ties and targets
+        of 1/2 left out: `accurate` (exact ties of the scores, counted in `ties`, are half) and `margin_sum`, the raw
+        difference in favour of the label. `reward_sum`, `reward_min`, `reward_max` over the `n` responses that weigh
+        something.
         """
         rows = _Rows(batch, scores, "list" in self._parts)
         self._refuse_unread(rows)
@@ -209,6 +211,8 @@ class _Rows:
         self.ratings = batch.ratings.to(where, dtype)
         own = batch.side.get("own_weight")
         own = torch.ones_like(scores) if own is None else own.to(where, dtype)
+        label = batch.side.get("label")
+        self.label = self.target if label is None else label.to(where, dtype)
         self.tied = self.ranks[self.better] == self.ranks[self.worse]
         self.live = self.weight > 0
         self.rating_weight = torch.where(torch.isnan(self.ratings), 0.0, own[:, None])
@@ -231,7 +235,7 @@ def _plain(rows: _Rows) -> dict[str, Tensor]:
     """Loss, accuracy and margin that can be compared between runs: a swapped row with target 1 - t gives the same."""
     weight = rows.weight[rows.live]
     gap = (rows.scores[rows.better] - rows.scores[rows.worse])[rows.live].detach()
-    label = torch.where(rows.tied, 0.0, torch.sign(rows.target - 0.5))[rows.live]  # 1, -1, or 0: nobody won
+    label = torch.where(rows.tied, 0.0, torch.sign(rows.label - 0.5))[rows.live]  # 1, -1, or 0: nobody won
     won = torch.where(label < 0, -gap, gap)
     plain = torch.where(label == 0, -(logsigmoid(gap) + logsigmoid(-gap)) / 2, -logsigmoid(won))
     judged = won[label != 0]

@@ -187,9 +187,11 @@ def _part(preferences: list[Preference], encoded: list[Encoded], by: GroupBy, ra
                 row[j, 0] = values.get(rated, np.nan)
         ratings.append(row)
     own = np.array([p.weight for p in preferences], np.float64)
+    strength = np.array([p.strength or 0.0 for p in preferences], np.float64)[c.preference]
     columns = Columns(
-        c.preference, c.better, c.worse, c.target, c.margin, c.weight, [p.ranks for p in preferences], ratings, own
-    )
+        c.preference, c.better, c.worse, c.target, c.margin, c.weight, [p.ranks for p in preferences], ratings, own,
+        strength,
+    )  # fmt: skip
     return Part(preferences, encoded, columns, groups_of(preferences, by))
 
 

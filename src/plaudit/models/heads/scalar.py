@@ -48,17 +48,27 @@ def _before(model: Any, hidden: Tensor) -> Tensor:
     return model.dropout(hidden) if head is not None and hasattr(model, "dropout") else hidden
 
 
+def vectors(model: Any, hidden: Tensor) -> Tensor:
+    """What the last linear layer reads at the read points: hidden [R, H] -> float32 [R, H]."""
+    with torch.autocast(hidden.device.type, enabled=False):
+        return _before(model, hidden.to(last_layer(model).weight.dtype)).float()
+
+
+def product(model: Any, read: Tensor) -> Tensor:
+    """The last linear layer, row by row: float32 [..., H] -> [...], or [..., K] when the model has K labels."""
+    layer = last_layer(model)
+    with torch.autocast(read.device.type, enabled=False):
+        weight = layer.weight.float()
+        out = torch.stack([(read * row).sum(-1) for row in weight], -1)  # [R, K]
+        if layer.bias is not None:
+            out = out + layer.bias.float()
+    return out[..., 0] if len(weight) == 1 else out
+
+
 def score(model: Any, hidden: Tensor) -> Tensor:
     """Scores of read points: hidden [R, H] -> float32 [R], or [R, K] when the model has K labels.
 
     Args:
         model: a transformers `...ForSequenceClassification`, never a wrapper around it.
     """
-    layer = last_layer(model)
-    with torch.autocast(hidden.device.type, enabled=False):
-        x = _before(model, hidden.to(layer.weight.dtype)).float()
-        weight = layer.weight.float()
-        out = torch.stack([(x * row).sum(-1) for row in weight], -1)  # [R, K]
-        if layer.bias is not None:
-            out = out + layer.bias.float()
-    return out[:, 0] if len(weight) == 1 else out
+    return product(model, vectors(model, hidden))

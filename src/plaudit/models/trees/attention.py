@@ -1,7 +1,8 @@
 """Attention over a token tree, hooked into transformers' attention interface under the name `plaudit_tree`.
 
 Per segment: a root attends causally to itself, a branch to its path and to itself. On the CPU by `folded`, on CUDA by
-`flex`, otherwise (or with dropout) by one scaled-dot-product call a segment, soft-capped logits by hand.
+`flex`, otherwise (or with dropout) by one scaled-dot-product call a segment; soft-capped logits, noise that belongs to
+tokens, and what is to be differentiated twice, by hand.
 What a family passes on and this function does not know, it refuses: a wrong number without an error is the danger.
 """
 
@@ -14,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from plaudit.models.trees import flex, folded
+from plaudit.models.trees.noise import Noise
 from plaudit.models.trees.plan import Tree
 
 NAME = "plaudit_tree"
@@ -42,6 +44,8 @@ class Layout:
     masks: dict[tuple[int, int, int], Tensor]
     blocks: dict[tuple[bool, int, int], list[folded.Block]]
     flexes: dict[tuple[bool, int], Any]
+    noise: Noise | None = None  # drops attention weights
+    twice: bool = False  # the gradient is to be differentiated again; `folded` has no second derivative
 
     def plan(self, causal: bool, window: int, repeats: int) -> list[folded.Block]:
         """The folded blocks for this kind of layer."""
@@ -111,24 +115,27 @@ def attend(
     window = sliding_window or 0
     if window and not causal:  # local attention that looks both ways: a path may be longer than any that was probed
         raise Refused("sliding windows without causality")
-    if query.device.type == "cpu" and not dropout and not softcap:
+    by_hand = tree.twice or tree.noise is not None
+    if query.device.type == "cpu" and not dropout and not softcap and not by_hand:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         kind = value.dtype if query.dtype != value.dtype else query.dtype
         plan = tree.plan(causal, window, repeats)
         return folded.attend(query.to(kind), key.to(kind), value, plan, scale), None
-    if query.is_cuda and not dropout:
+    if query.is_cuda and not dropout and not by_hand:
         mask = tree.flexed(causal, window)
         return flex.attend(query.to(value.dtype), key.to(value.dtype), value, mask, scaling, softcap or 0.0), None
     if repeats > 1:
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
+    keys = tree.noise.keys(module, query.shape[1], causal=causal) if tree.noise else None
     parts = []
     for start, stop, spans, above in tree.steps:
         q, k, v = query[:, :, start:stop], _gather(key, spans), _gather(value, spans)
         mask, plain = None, causal and above == 0 and not 0 < window < stop - start
         if causal and not plain:
             mask = tree.mask(stop - start, above, window if above + stop - start > window else 0, q.device)
-        if softcap:
-            parts.append(_capped(q, k, v, mask, plain, scaling, softcap, dropout))
+        if softcap or by_hand:
+            thin = (lambda w, own=keys[:, start:stop]: tree.noise.thin(w, own)) if keys is not None else None
+            parts.append(_by_hand(q, k, v, mask, plain, scaling, softcap, dropout, thin))
         else:
             how: Any = {"is_causal": plain, "scale": scaling, "dropout_p": dropout}
             parts.append(scaled_dot_product_attention(q, k, v, attn_mask=mask, **how))
@@ -141,15 +148,17 @@ def _gather(x: Tensor, spans: list[tuple[int, int]]) -> Tensor:
     return torch.cat([x[:, :, a:b] for a, b in spans], 2)
 
 
-def _capped(q, k, v, mask, plain, scaling, softcap, dropout) -> Tensor:
-    """Attention with soft-capped logits (Gemma 2), which the fused kernels do not offer."""
+def _by_hand(q, k, v, mask, plain, scaling, softcap, dropout, thin) -> Tensor:
+    """Attention written out: soft-capped logits (Gemma 2), thinned weights, a second derivative."""
     logits = q.float() @ k.float().transpose(2, 3) * (q.shape[-1] ** -0.5 if scaling is None else scaling)
-    logits = torch.tanh(logits / softcap) * softcap
+    if softcap:
+        logits = torch.tanh(logits / softcap) * softcap
     if plain:
         mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
     if mask is not None:
         logits = logits.masked_fill(~mask, float("-inf"))
-    return torch.nn.functional.dropout(logits.softmax(-1), dropout).to(v.dtype) @ v
+    weights = torch.nn.functional.dropout(logits.softmax(-1), dropout)
+    return (weights if thin is None else thin(weights)).to(v.dtype) @ v
 
 
 AttentionInterface.register(NAME, attend)
