@@ -8,7 +8,7 @@ from itertools import groupby
 
 WORDS = 2000  # of each side that are compared
 ISLAND = 3  # fewer equal words than this between two changes count as changed: a lone "the" is no agreement
-APART = 0.1  # below this share of common words nothing is marked: everything would be
+APART = 0.2  # below this share of common words nothing is marked: everything would be
 _WORK = 300_000  # equal word pairs; plain English of 2,000 words has about 40,000, and the search may visit each often
 _EACH = "[\u3040-\u30ff\u3400-\u9fff]"  # scripts without spaces: each character is a word
 _WORD = re.compile(rf"^\s+|{_EACH}\s*|(?:(?!{_EACH})\w)+\s*|[^\w\s]\s*")
@@ -38,7 +38,7 @@ class Difference:
 def difference(chosen: str, rejected: str, *, words: int = WORDS) -> Difference:
     """Compare the first `words` words of both; fewer where a few words repeat so often that it would take minutes.
 
-    Texts with hardly a common passage come back unmarked (`common` < 0.1).
+    Texts with hardly a common passage come back unmarked (`common` < 0.2).
 
     >>> d = difference("The sky is blue today.", "The sky is green today.")
     >>> [p.text for p in d.chosen if p.changed], [p.text for p in d.rejected if p.changed], d.cut

@@ -51,7 +51,7 @@ def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
         low, high = low - 0.5, high + 0.5
     step = (high - low) / _BINS
     first, last = int(np.floor(low / step)), int(np.ceil(high / step))
-    return step * np.arange(first, last + 1)
+    return step * np.arange(first, last + 1, dtype=np.float64)
 
 
 def _bar(frame: Frame, edge: NDArray, floor: float, count: int, kind: str) -> Markup:
@@ -69,7 +69,7 @@ def spread(title: str, mean: NDArray[np.float64], std: NDArray[np.float64], *, x
         return _nothing(title)
     x = [float(mean[g].mean()) for g in groups]
     low, middle, high = (np.array([np.quantile(std[g], q) for g in groups]) for q in (0.25, 0.5, 0.75))
-    series = Series("median", x, middle.tolist(), low.tolist(), high.tolist(), kind="points", color=0)
+    series = Series("", x, middle.tolist(), low.tolist(), high.tolist(), kind="points", color=0)
     return _figure(title, [Markup(lines("", [series], x_label, None, WIDTH, HEIGHT))], WIDTH, HEIGHT, cut=30)
 
 
@@ -86,7 +86,7 @@ def likeness(title: str, members_KK: Sequence[Sequence[float]], names: Sequence[
             body.append(_text(middle, 18, str(i + 1), "mid"))
             body.append(_text(left - 6, middle + 4, str(i + 1), "end"))
         for j, value in enumerate(row):
-            tip = f"{clean(names[i])[:60]} and {clean(names[j])[:60]}: {value:.2f}"
+            tip = f"{clean(names[i][:60])} and {clean(names[j][:60])}: {value:.2f}"
             body.append(_cell(left + j * cell, left + i * cell, cell, float(value), tip, written=count <= 12))
     return _figure(title, body, 400, 400)
 
@@ -100,7 +100,7 @@ def _cell(x: float, y: float, size: float, value: float, tip: str, *, written: b
     )
     if written:
         label = f"{value:.2f}".replace("0.", ".").replace("-", "−") if abs(value) < 0.995 else f"{value:.0f}"
-        out += _text(x + size / 2 - 0.7, y + size / 2 + 3.3, label, "mid h-on" if ink > 0.55 else "mid h-off")
+        out += _text(x + size / 2 - 0.7, y + size / 2 + 3.3, label, "mid h-text")
     return out
 
 

@@ -18,7 +18,10 @@ def clean(text: str, width: int | None = None) -> str:
     >>> clean("a\\x1b[31mb\\u202ec\\n")
     'a\\\\x1b[31mb\\\\u202ec\\\\n'
     """
-    out = "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _HOSTILE else c for c in text)
+    if text.isprintable():
+        out = text
+    else:
+        out = "".join(c.encode("unicode_escape").decode() if unicodedata.category(c) in _HOSTILE else c for c in text)
     return out if width is None or len(out) <= width else out[: max(width - 1, 0)] + "…"
 
 

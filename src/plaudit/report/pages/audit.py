@@ -13,6 +13,7 @@ from plaudit.report.pages import audit_words as words
 from plaudit.report.pages.frame import Visible, fitting, lines, name, render
 from plaudit.report.pages.grids import grids
 
+START = 70  # characters of a prompt in the line of a folded pair
 PROMPT, RESPONSE = 6_000, 16_000  # bytes of a pair's texts in the page, escapes counted: twenty pairs stay below 2 MB
 OPEN, IDS, MEMBERS, LEFT = 5, 10, 40, 20  # pairs unfolded at first; ids listed of a check; members; rows left out
 ORDER = ("warn", "note", "ok")
@@ -46,12 +47,15 @@ def page(document: Mapping[str, Any], signals: Mapping[str, NDArray], shown: Seq
     top = words.summary(document, float(wrong.mean()) if len(wrong) else None)
     return render(
         "audit.html", title=f"Preference audit: {top.title}", top=top, found=document,
-        files=[name(f) for f in list(document["sources"])[:3]], steps=words.steps(document),
+        files=[name(f) for f in list(document["sources"])[:3]],
+        steps=words.steps(document), places=words.places(document),
         strengths=_strengths(mean, verdict), spread=_spread(mean, np.asarray(signals["std"], float)),
         shares=draw.shares("Verdicts", {k: int(document["verdicts"][k]) for k in words.MEANING}),
-        verdicts=_verdicts(document), pairs=[_pair(s, i) for i, s in enumerate(shown)],
+        verdicts=_verdicts(document), pairs=[_pair(*s, i) for i, s in enumerate(_distinct(shown))],
         checks=_checks(document["data_checks"]), skipped=_skipped(document["data_checks"]),
-        committee=_committee(document), facts=words.facts(document), left_out=document["left_out"][:LEFT],
+        committee=_committee(document), facts=words.facts(document),
+        agreed=words.agreed(document["data_checks"]), company=words.company(document["data_checks"]),
+        left_out=[_left(row) for row in document["left_out"][:LEFT]],
         sources=_voices(document["sources"]), annotators=_voices(document["annotators"]),
     )  # fmt: skip
 
@@ -97,7 +101,7 @@ def _skipped(found: Mapping[str, Mapping[str, Any]]) -> list[tuple[Visible, str]
 
 
 def _committee(document: Mapping[str, Any]) -> dict[str, Any]:
-    members = document["members"][:MEMBERS]
+    members = [{**m, "name": words.member(m["name"])} for m in document["members"][:MEMBERS]]
     square = [row[:MEMBERS] for row in document["likeness"]["members"][:MEMBERS]]
     return {
         "members": members, "more": len(document["members"]) - len(members),
@@ -106,7 +110,22 @@ def _committee(document: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _pair(shown: Shown, place: int) -> dict[str, Any]:
+def _left(row: Mapping[str, str]) -> dict[str, str]:
+    """A row that was left out, without the folder its file lies in."""
+    return {"where": row["where"].replace("\\", "/").rsplit("/", 1)[-1], "reason": row["reason"]}
+
+
+def _distinct(shown: Sequence[Shown]) -> list[tuple[Shown, str]]:
+    """Pairs with equal texts once, with everybody who labelled them so."""
+    first: dict[tuple[str, str, str], list[Shown]] = {}
+    for s in shown:
+        first.setdefault((s.prompt, s.chosen, s.rejected), []).append(s)
+    return [
+        (same[0], ", ".join(name(a) for a in dict.fromkeys(s.annotator for s in same) if a)) for same in first.values()
+    ]
+
+
+def _pair(shown: Shown, annotators: str, place: int) -> dict[str, Any]:
     left = difference(
         shown.chosen[: fitting(shown.chosen, RESPONSE)], shown.rejected[: fitting(shown.rejected, RESPONSE)]
     )
@@ -116,12 +135,18 @@ def _pair(shown: Shown, place: int) -> dict[str, Any]:
     ]
     head, tail, skipped = _ends(shown.prompt)
     return {
-        "id": name(shown.id), "source": name(shown.source), "annotator": name(shown.annotator),
+        "id": name(shown.id), "source": name(shown.source), "annotators": annotators, "start": _start(shown.prompt),
         "kind": shown.verdict if shown.verdict in words.MEANING else "normal", "verdict": name(shown.verdict),
         "facts": shown, "open": place < OPEN, "head": head, "tail": tail, "skipped": skipped, "common": left.common,
         "apart": left.common < APART, "same": shown.chosen == shown.rejected,
         "sides": [("chosen", _shown(left.chosen), cut[0]), ("rejected", _shown(left.rejected), cut[1])],
     }  # fmt: skip
+
+
+def _start(prompt: str) -> Visible:
+    """The prompt's first words, to know a folded pair by."""
+    text = " ".join(prompt[: 4 * START].split())
+    return lines(text if len(text) <= START and len(prompt) <= 4 * START else f"{text[:START]}…")
 
 
 def _shown(pieces: Sequence[Piece]) -> list[tuple[Visible, bool]]:

@@ -169,6 +169,33 @@ def _word(text: str) -> str:
     return shlex.quote(text) if text and len(text) <= NAME and visible(text) == text else ""
 
 
+def places(found: Mapping[str, Any]) -> str:
+    """What the commands' placeholders stand for."""
+    file = _file(list(found["sources"]))[0]
+    return f"Here D is the folder this page lies in{', and FILE what was audited' if file == 'FILE' else ''}."
+
+
+def agreed(checks: Mapping[str, Mapping[str, Any]]) -> str:
+    """What annotators who judged the same pairs say of the reachable accuracy; empty when there are none."""
+    check = checks.get("reachable", {})
+    return str(check["text"]) if check.get("value", {}).get("one_more_person") else ""
+
+
+def company(checks: Mapping[str, Mapping[str, Any]]) -> str:
+    """The scorers that need no model, beside the committee."""
+    alone = checks.get("skews", {}).get("value", {}).get("length_only")
+    return f"For comparison: length alone agrees with {share(alone)}, a coin with 50 %." if alone else ""
+
+
+def member(label: str) -> str:
+    """A member without its seed, which says nothing to a reader.
+
+    >>> member("tiny layer 2 read, linear, seed 36077")
+    'tiny layer 2 read, linear'
+    """
+    return re.sub(r", seed \d+$", "", label)
+
+
 def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How the audit was made, for the last section."""
     voters, temperature = found["voters"], found["temperature"]

@@ -4,7 +4,7 @@ A page is a single file: no script, nothing fetched, no clock, so that equal val
 a template cannot print one that has not passed `visible` or `lines`, because the environment passes whatever is left.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,20 +49,33 @@ def fitting(text: str, budget: int) -> int:
     >>> fitting("plain", 100), fitting("<<<<", 8), fitting("\\u202e" * 9, 12)
     (5, 2, 2)
     """
-    head = text[:budget]
-    if len(escape(lines(head)).encode()) <= budget:
-        return len(head)
     spent = 0
-    for i, c in enumerate(head):
-        spent += len(escape(lines(c)).encode())
+    for i, c in enumerate(text[:budget]):
+        spent += _bytes(c)
         if spent > budget:
             return i
-    return len(head)
+    return min(len(text), budget)
+
+
+@lru_cache(maxsize=4096)
+def _bytes(character: str) -> int:
+    return len(escape(lines(character)).encode())
 
 
 def name(text: Any) -> Visible:
     """An id, a file, an annotator: short enough for a cell."""
     return visible(str(text), NAME)
+
+
+def sentence(text: Any) -> Visible:
+    """A finding as a sentence: its first letter large, a full stop at its end.
+
+    >>> sentence("the longer one wins 61%")
+    'The longer one wins 61%.'
+    """
+    shown = visible(str(text))
+    stop = "" if not shown or shown.endswith((".", "!", "?", ")")) else "."
+    return Visible(shown[:1].upper() + shown[1:] + stop)
 
 
 def share(value: Any) -> str:
@@ -127,7 +140,7 @@ def _environment() -> Any:
         loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"), autoescape=True, undefined=StrictUndefined,
         finalize=_last_look, trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
-    environment.filters.update(name=name, share=share, signed=signed, number=number)
+    environment.filters.update(name=name, sentence=sentence, share=share, signed=signed, number=number)
     return environment
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from plaudit.report.pages.frame import Visible, name, number, visible
+from plaudit.report.pages.frame import NOTHING, Visible, name, number, visible
 
 ROWS, COLUMNS, LISTED = 24, 9, 8
+ESTIMATES = ("share", "score", "rate", "estimate", "mean")
 
 
 @dataclass(frozen=True)
@@ -21,34 +22,67 @@ class Grid:
 
 
 def grids(value: Mapping[str, Any]) -> list[Grid]:
-    """Plain values first, in one table; then a table for each mapping of mappings, list of mappings, or mapping.
+    """Plain values in one table, then a table for each mapping of mappings, list of mappings, or mapping.
+
+    An estimate and its interval are one cell, whether they stand as `x, x_low, x_high` or as `{share, low, high, n}`.
+    Plain values that are not known are left out.
 
     >>> found = grids({"n": 3, "by": {"a": {"x": 1, "y": 0.5}, "b": {"x": 2}}})
     >>> [(g.caption, g.columns, g.rows) for g in found][1]
     ('by', ('', 'x', 'y'), (('a', '1', '0.500'), ('b', '2', '–')))
+    >>> grids({"alpha": 0.8, "alpha_low": 0.7, "alpha_high": 0.9})[0].rows
+    (('alpha', '0.800 (0.700 to 0.900)'),)
     """
-    plain = [(k, v) for k, v in value.items() if not _nested(v)]
-    out = [_two_columns("", plain)] if plain else []
-    if _table_like(value) and not plain:
+    value = _joined(value)
+    if value and all(_is_row(v) for v in value.values()):
         return [_wide("", value)]
-    return out + [_grid(str(k), v) for k, v in value.items() if _nested(v) and v]
+    plain = [(k, v) for k, v in value.items() if not _nested(v) and _cell(v) != NOTHING]
+    out = [_two_columns("", plain)] if plain else []
+    return out + [_grid(k, v) for k, v in value.items() if _nested(v) and v]
+
+
+def _joined(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping with every `x, x_low, x_high` as one text."""
+    ends = {k for k in value if f"{k}_low" in value and f"{k}_high" in value}
+    inside = {f"{k}{end}" for k in ends for end in ("_low", "_high")}
+    return {
+        str(k): _interval(v, value[f"{k}_low"], value[f"{k}_high"]) if k in ends else v
+        for k, v in value.items() if k not in inside
+    }  # fmt: skip
+
+
+def _interval(middle: Any, low: Any, high: Any) -> Any:
+    return None if middle is None else Visible(f"{_cell(middle)} ({_cell(low)} to {_cell(high)})")
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, Mapping) and _estimate(value) is None
+
+
+def _estimate(value: Any) -> Visible | None:
+    """A mapping that is nothing but an estimate with its interval, as a text."""
+    if not isinstance(value, Mapping) or not {"low", "high"} <= set(value):
+        return None
+    rest = [k for k in value if k not in ("low", "high", "n")]
+    if len(rest) != 1 or rest[0] not in ESTIMATES:
+        return None
+    if value[rest[0]] is None:
+        return Visible(NOTHING)
+    of = f", n = {_cell(value['n'])}" if "n" in value else ""
+    return Visible(f"{_interval(value[rest[0]], value['low'], value['high'])}{of}")
 
 
 def _nested(value: Any) -> bool:
-    return isinstance(value, Mapping) or (
-        isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value)
-    )
-
-
-def _table_like(value: Mapping[str, Any]) -> bool:
-    return bool(value) and all(isinstance(v, Mapping) for v in value.values())
+    return _is_row(value) or (isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value))
 
 
 def _grid(caption: str, value: Any) -> Grid:
-    if isinstance(value, Mapping):
-        return _wide(caption, value) if _table_like(value) else _two_columns(caption, list(value.items()))
-    rows = {str(i + 1): v if isinstance(v, Mapping) else {"": v} for i, v in enumerate(value)}
-    return _wide(caption, rows)
+    if not isinstance(value, Mapping):
+        return _wide(caption, {str(i + 1): v if isinstance(v, Mapping) else {"": v} for i, v in enumerate(value)})
+    value = _joined(value)
+    return (
+        _wide(caption, value) if all(_is_row(v) for v in value.values()) else _two_columns(caption, list(value.items()))
+    )
 
 
 def _two_columns(caption: str, items: list[tuple[str, Any]]) -> Grid:
@@ -57,20 +91,24 @@ def _two_columns(caption: str, items: list[tuple[str, Any]]) -> Grid:
 
 
 def _wide(caption: str, rows: Mapping[str, Mapping[str, Any]]) -> Grid:
-    keys = list(dict.fromkeys(k for row in rows.values() for k in row))[:COLUMNS]
-    shown = list(rows.items())[:ROWS]
+    shown = [(k, _joined(row)) for k, row in list(rows.items())[:ROWS]]
+    keys = list(dict.fromkeys(k for _, row in shown for k in row))[:COLUMNS]
     cells = tuple((name(k), *(_cell(row.get(c)) for c in keys)) for k, row in shown)
     return Grid(_label(caption), ("", *map(_label, keys)), cells, len(rows) - len(cells))
 
 
-def _label(key: Any) -> Visible:
-    return name(str(key).replace("_", " "))
+def _label(key: str) -> Visible:
+    return name(key.replace("_", " "))
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, str | int | float) or value is None:
-        return name(value) if isinstance(value, str) else number(value)
+    if value is None or isinstance(value, Visible):
+        return value or NOTHING
+    if isinstance(value, str):
+        return visible(value, 200)
+    if isinstance(value, int | float):
+        return number(value)
     if isinstance(value, list | tuple) and not any(isinstance(v, list | tuple | Mapping) for v in value):
         left = len(value) - LISTED
         return Visible(", ".join(_cell(v) for v in value[:LISTED]) + (f" and {left:,} more" if left > 0 else ""))
-    return visible(json.dumps(value, ensure_ascii=True, default=str), 200)
+    return _estimate(value) or visible(json.dumps(value, ensure_ascii=True, default=str), 200)

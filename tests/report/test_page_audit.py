@@ -1,0 +1,184 @@
+"""The audit's page says what the numbers say, in one file that stands alone and works without eyes or a script."""
+
+import re
+from html import unescape
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from audit_document import document, shown, signals
+from plaudit.report.pages.audit import page
+from plaudit.report.pages.grids import grids
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Tree(HTMLParser):
+    """Elements in order as (depth, tag, attributes); a tag that is closed out of order fails."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.elements = [], []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((len(self.open), tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((len(self.open), tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def words(html):
+    """The page as a reader sees it."""
+    body = re.sub(r"(?s)<style>.*?</style>|<title>.*?</title>", "", html)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
+
+
+@pytest.fixture(scope="module")
+def columns():
+    return signals()
+
+
+@pytest.fixture(scope="module")
+def html(columns):
+    return page(document(columns), columns, shown())
+
+
+def test_the_top_says_how_many_labels_look_wrong(html, columns):
+    wrong = int((columns["verdict"] == "wrong").sum())
+    title = re.search(r"<h1>(.*?)</h1>", html).group(1)
+    assert title == f"{wrong / 60 * 100:.1f} % of these labels look wrong"
+    assert f"{wrong} of 60 comparisons" in words(html)
+    expected = columns["p_disagree"][columns["verdict"] == "wrong"].mean()
+    assert f"about {expected * 100:.0f} in 100 fresh annotators" in words(html)
+    assert "62.0 % to 78.0 %; a lower bound of what is reachable" in words(html)
+    assert html.index("<h1>") < html.index('class="tiles"') < html.index('class="command"') < html.index("<nav")
+
+
+def test_every_part_of_the_audit_is_on_the_page(html):
+    said = words(html)
+    for part in (
+        "p_disagree 0.65 or more", "0.4 up to 0.65", "above 0.15, below 0.4", "0.15 or less", "act on it Check warn",
+        "worth knowing Check note", "fine Check ok", "check skip: said", "one.jsonl", "anna", "member 2", "62.0 %",
+        "never become sure enough", "no winner", "70 rows were read, 3 of them could not be used", "infinite",
+        "and 38 more", "Rows: i1 , i2",
+    ):  # fmt: skip
+        assert part in said, part
+    assert said.count("Chosen by the annotator") == 20
+    assert len(re.findall(r"<mark>first</mark>", html)) == len(re.findall(r"<mark>last</mark>", html)) == 20
+
+
+def test_it_stands_alone(html):
+    elements = Tree(html).elements
+    assert not {tag for _, tag, _ in elements} & {"script", "iframe", "object", "img", "form", "input", "base"}
+    names = [name for _, _, attributes in elements for name in attributes]
+    assert not any(name.startswith("on") for name in names)
+    for _, _, attributes in elements:
+        for name in ("href", "src"):
+            assert attributes.get(name, "#").startswith("#") or attributes[name] == "data:,"
+    assert "http" not in html.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
+    assert "url(" not in html
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in html
+
+
+def test_it_can_be_heard_and_walked_through(html):
+    elements = Tree(html).elements
+    tags = [tag for _, tag, _ in elements]
+    assert all(tags.count(tag) == 1 for tag in ("h1", "main", "header", "nav", "footer"))
+    ids = [a["id"] for _, _, a in elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    aims = [a[k].lstrip("#") for _, tag, a in elements for k in ("href", "aria-labelledby") if k in a and tag != "link"]
+    assert set(aims) <= set(ids)
+    assert all(a.get("role") == "img" and a["aria-label"] for _, tag, a in elements if tag == "svg")
+    assert all(a.get("aria-label") for _, _, a in elements if "tabindex" in a)
+    assert all(a.get("scope") in {"col", "row"} for _, tag, a in elements if tag == "th")
+    heads = [int(tag[1]) for tag in tags if re.fullmatch(r"h\d", tag)]
+    assert all(b - a <= 1 or (a, b) == (2, 4) for a, b in pairwise(heads))
+
+
+def test_equal_values_give_equal_bytes(html, columns):
+    assert page(document(columns), columns, shown()) == html
+
+
+def test_members_that_saw_the_labels_give_no_bound(columns):
+    said = words(page(document(columns, folds=0), columns, shown(n=1)))
+    assert "a lower bound" not in said
+    assert "it may have learned from them: this is no bound of anything" in said
+    assert "members voted on rows they may have seen" in said
+
+
+def test_a_committee_no_better_than_a_coin_says_so(columns):
+    found = document(columns)
+    found["accuracy"] = {"score": 0.52, "low": 0.46, "high": 0.58, "n": 58}
+    html = page(found, columns, [])
+    assert "<h1>This committee cannot judge these labels</h1>" in html
+    assert "None were asked for" in html
+    assert html.index("--model smollm2-135m") < html.index("plaudit repair")
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_nearly_nothing_is_still_a_page(rows):
+    columns = {name: column[:rows] for name, column in signals().items()}
+    found = document(columns, noise=False)
+    found.update(sources={}, annotators={}, data_checks={}, left_out=[], deciles=[])
+    found["members"], found["likeness"] = found["members"][:1], {"mean": 1.0, "members": [[1.0]]}
+    if rows == 0:
+        found["accuracy"] = {"score": None, "low": None, "high": None, "n": 0}
+    html = page(found, columns, [])
+    Tree(html)
+    assert "No noise model was named" in html
+    assert ("No label could be judged" in html) == (rows == 0)
+
+
+def test_numbers_that_are_missing_are_dashes():
+    columns = signals()
+    found = document(columns)
+    found["sources"]["one.jsonl"]["accuracy"] = float("nan")
+    html = page(found, columns, [])
+    assert not re.search(r"\bnan\b", words(html).lower())
+    assert '<td class="n">–</td>' in html
+
+
+def test_the_commands_name_the_file_when_there_is_one(columns):
+    found = document(columns)
+    found["sources"] = {"my pairs.csv": found["sources"]["one.jsonl"]}
+    said = words(page(found, columns, []))
+    assert "plaudit repair 'my pairs.csv' --audit D --output repaired.csv" in said
+    assert "FILE what was" not in said
+    found["sources"] = {"a\u202eb.csv": found["sources"]["my pairs.csv"]}
+    assert "plaudit repair FILE --audit D" in words(page(found, columns, []))
+
+
+def test_one_pair_judged_by_several_is_shown_once(columns):
+    from dataclasses import replace
+
+    one = shown(n=1)[0]
+    html = page(document(columns), columns, [one, replace(one, id="other", annotator="bert")])
+    assert html.count('class="pair"') == 1
+    assert "labelled by anna, bert" in words(html)
+
+
+def test_values_of_any_shape_become_tables():
+    found = grids({"a": 1, "list": list(range(20)), "map": {"x": 1.5, "y": None}, "rows": [{"k": True}], "empty": {}})
+    assert [g.caption for g in found] == ["", "map", "rows"]
+    assert found[0].rows == (("a", "1"), ("list", "0, 1, 2, 3, 4, 5, 6, 7 and 12 more"))
+    assert found[1].rows == (("x", "1.500"), ("y", "–"))
+    assert found[2].rows == (("1", "yes"),)
+    assert grids({str(i): {"v": i} for i in range(100)})[0].more == 76
+
+
+def test_the_figures_hold_every_comparison(columns):
+    from plaudit.report.svg_inline import strengths
+
+    drawn = str(strengths("t", {"wrong": np.array([-1e9, 0.0, 1.0]), "strong": np.array([1e9, np.nan])}, x_label="x"))
+    counts = [int(n.replace(",", "")) for n in re.findall(r"<title>([\d,]+) (?:wrong|strong)", drawn)]
+    assert sum(counts) == 4
