@@ -76,6 +76,28 @@ def test_the_error_of_a_prediction_shrinks_with_the_square_of_the_step():
     assert errors[1] / errors[2] == pytest.approx(4, rel=0.5)
 
 
+def test_ridge_regression_is_exact_to_first_order():
+    """Quadratic loss: the closed form of the reweighted regression; the relative error falls like the step."""
+    draw = np.random.Generator(np.random.PCG64(8))
+    some = Rows(TRAIN.x, draw.normal(0, 1, 120), TRAIN.weight, TRAIN.margin)
+    head = fit_head(some, 0.1, kind="squared")
+    x, share = some.x / head.scale, some.weight / some.weight.sum()
+    normal = (x * share[:, None]).T @ x + 0.1 * np.eye(6)
+    np.testing.assert_allclose(head.w, np.linalg.solve(normal, x.T @ (share * (some.target + some.margin))), rtol=1e-9)
+    seen = judged(head, JUDGE, KIND)
+    way = draw.normal(0, 1, 120)
+    predicted = effects(head, some, seen).effect @ way
+    errors = []
+    for e in (1e-2, 1e-3, 1e-4):
+        again = fit_head(some.weighing(some.weight * (1 + e * way)), 0.1, start=head)
+        moved = judged(again, JUDGE, KIND).loss - seen.loss
+        errors.append(np.abs(moved / (e * predicted) - 1).max())
+    assert errors[1] < 0.2 * errors[0]
+    assert errors[2] < 0.2 * errors[1]
+    assert errors[2] < 1e-3
+    assert fit_head(some, 0.1, start=head).kind == "squared"
+
+
 def test_leaving_a_row_out_is_foretold():
     head = fit_head(TRAIN, 0.05)
     which = np.random.Generator(np.random.PCG64(2)).choice(120, 20, replace=False)

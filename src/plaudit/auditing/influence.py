@@ -2,7 +2,8 @@
 
 A linear head w stands at the minimum of  sum_i s_i l_i(w) + ridge |w|^2 / 2,  s_i = weight_i / sum of weights, features
 scaled to unit mean square. Counting row i 1 + e_i times moves the minimum by -H^-1 s_i (grad l_i + ridge w) e_i, with
-H = X' diag(s p (1 - p)) X + ridge, so the loss of a validation group g moves by S[g, i] e_i,
+H = X' diag(s l'') X + ridge (of the logistic loss l'' = p (1 - p)), so the loss of a validation group g moves by
+S[g, i] e_i,
 
     S[g, i] = -s_i grad L_g' H^-1 (grad l_i + ridge w).
 
@@ -12,7 +13,7 @@ not approximated: for a head at its optimum S is the exact derivative. For anyth
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ from plaudit.metrics.disparity import by_group
 from plaudit.signals.price import sigmoid
 from plaudit.training.bags import Pairs
 from plaudit.training.heads import solve
+
+Loss = Literal["logistic", "squared"]
 
 
 @dataclass(frozen=True)
@@ -52,20 +55,39 @@ class Rows:
 
 @dataclass(frozen=True)
 class Head:
-    """A linear head at its optimum: `w` [H] on features divided by `scale` [H], and the ridge it was solved with."""
+    """A linear head at its optimum: `w` [H] on features divided by `scale` [H], and the ridge it was solved with.
+
+    `kind`: the loss of a row, logistic in the margin, or half the squared distance of the margin from `target` (then a
+    difference in ratings).
+    """
 
     w: NDArray[np.float64]
     scale: NDArray[np.float64]
     ridge: float
+    kind: Loss = "logistic"
 
     def margins(self, rows: Rows) -> NDArray[np.float64]:
         """Score difference less the margin asked for [P]."""
         return rows.x @ (self.w / self.scale) - rows.margin
 
     def losses(self, rows: Rows) -> NDArray[np.float64]:
-        """Logistic loss of every row [P]."""
+        """Loss of every row [P]."""
         gap = self.margins(rows)
+        if self.kind == "squared":
+            return 0.5 * (gap - rows.target) ** 2
         return np.logaddexp(0, gap) - rows.target * gap
+
+    def misses(self, rows: Rows) -> NDArray[np.float64]:
+        """Derivative of every row's loss by its margin [P]."""
+        gap = self.margins(rows)
+        return (gap if self.kind == "squared" else sigmoid(gap)) - rows.target
+
+    def bends(self, rows: Rows) -> NDArray[np.float64]:
+        """Second derivative [P]."""
+        if self.kind == "squared":
+            return np.ones(len(rows))
+        chance = sigmoid(self.margins(rows))
+        return chance * (1 - chance)
 
 
 class Judged(NamedTuple):
@@ -91,8 +113,11 @@ def rows_of(features: NDArray, pairs: Pairs, *, margin: NDArray[np.float64] | No
     return Rows(x, pairs.target, pairs.weight, np.zeros(len(x)) if margin is None else margin)
 
 
-def fit_head(rows: Rows, ridge: float, *, scale: NDArray[np.float64] | None = None, start: Head | None = None) -> Head:
-    """The head at the optimum of its ridge-penalised logistic loss, to rounding.
+def fit_head(
+    rows: Rows, ridge: float, *, scale: NDArray[np.float64] | None = None, start: Head | None = None,
+    kind: Loss = "logistic",
+) -> Head:  # fmt: skip
+    """The head at the optimum of its ridge-penalised loss, to rounding; with `start` its scale and loss are kept.
 
     `solve` of training.heads comes near (or `start`, a head of much the same rows, is near); exact Newton steps with a
     factored H take it to a gradient of about 1e-14. The scale does not depend on weights, so heads fitted with other
@@ -107,9 +132,11 @@ def fit_head(rows: Rows, ridge: float, *, scale: NDArray[np.float64] | None = No
         head = _polished(replace(start, ridge=ridge), rows)
         if np.abs(_slope(head, rows)).max(initial=0) < 1e-9:
             return head
-        scale = start.scale  # bare Newton steps ran away: begin where they cannot
+        scale, kind = start.scale, start.kind  # bare Newton steps ran away: begin where they cannot
     if scale is None:
         scale = unit_scale(rows.x)
+    if kind == "squared":
+        return _polished(Head(np.zeros(len(scale)), scale, ridge, kind), rows)
     x = torch.from_numpy(rows.x / scale)
     column = torch.from_numpy(np.asarray(rows.weight, np.float64))[:, None]
     target, margin = torch.from_numpy(rows.target), torch.from_numpy(rows.margin)
@@ -140,8 +167,8 @@ def unit_scale(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def curvature(head: Head, rows: Rows) -> NDArray[np.float64]:
     """H [H, H] of the training objective, ridge included."""
-    x, chance = rows.x / head.scale, sigmoid(head.margins(rows))
-    found: NDArray[np.float64] = (x * (_share(rows) * chance * (1 - chance))[:, None]).T @ x
+    x = rows.x / head.scale
+    found: NDArray[np.float64] = (x * (_share(rows) * head.bends(rows))[:, None]).T @ x
     return found + head.ridge * np.eye(x.shape[1])
 
 
@@ -151,7 +178,7 @@ def _share(rows: Rows) -> NDArray[np.float64]:
 
 def _pull(head: Head, rows: Rows) -> NDArray[np.float64]:
     """s_i grad l_i of every training row [P, H]."""
-    return (_share(rows) * (sigmoid(head.margins(rows)) - rows.target))[:, None] * (rows.x / head.scale)
+    return (_share(rows) * head.misses(rows))[:, None] * (rows.x / head.scale)
 
 
 def judged(head: Head, judge: Rows, kind: NDArray, *, fewest: int = 1) -> Judged:
@@ -162,7 +189,7 @@ def judged(head: Head, judge: Rows, kind: NDArray, *, fewest: int = 1) -> Judged
     renumber[kept] = np.arange(len(kept))
     code = renumber[code.reshape(-1)]
     loss = by_group(head.losses(judge), code, len(kept))
-    each = (sigmoid(head.margins(judge)) - judge.target)[:, None] * (judge.x / head.scale)  # [V, H]
+    each = head.misses(judge)[:, None] * (judge.x / head.scale)  # [V, H]
     slope = np.stack([each[code == g].mean(0) for g in range(len(kept))]) if len(kept) else np.zeros((0, len(head.w)))
     return Judged(tuple(str(n) for n in names[kept]), code, loss, slope)
 
@@ -177,11 +204,10 @@ def effects(head: Head, rows: Rows, seen: Judged) -> Effects:
 def left_out(head: Head, rows: Rows, seen: Judged) -> NDArray[np.float64]:
     """How each group's loss would move if a row were taken out altogether [G, P]: one Newton step without it.
 
-    -S[g, i] / (1 - s_i p_i (1 - p_i) x_i' H^-1 x_i): the row no longer holds the curvature up either (Sherman &
+    -S[g, i] / (1 - s_i l_i'' x_i' H^-1 x_i): the row no longer holds the curvature up either (Sherman &
     Morrison). It is closer than -S where a row stands alone in its direction.
     """
-    chance = sigmoid(head.margins(rows))
-    held = _share(rows) * chance * (1 - chance) * leverage(head, rows)
+    held = _share(rows) * head.bends(rows) * leverage(head, rows)
     return -effects(head, rows, seen).effect / (1 - held)
 
 
@@ -197,8 +223,7 @@ def self_influence(head: Head, rows: Rows) -> NDArray[np.float64]:
 
     Large for rows that the head had to learn by heart: rare ones and wrong ones alike.
     """
-    wrong = sigmoid(head.margins(rows)) - rows.target
-    return _share(rows) * wrong**2 * leverage(head, rows)
+    return _share(rows) * head.misses(rows) ** 2 * leverage(head, rows)
 
 
 class Agreement(NamedTuple):

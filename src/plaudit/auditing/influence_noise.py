@@ -23,7 +23,6 @@ from scipy.linalg import cho_factor, cho_solve
 
 from plaudit.auditing.influence import Head, Rows, curvature, effects, fit_head, judged, unit_scale
 from plaudit.errors import PlauditError
-from plaudit.signals.price import sigmoid
 from plaudit.training.heads import RIDGES, solve
 
 
@@ -79,7 +78,7 @@ def _adding(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What each held-out row, added, would do to the judges' mean loss, and to its own [rows held out]."""
     x = held.x / head.scale
-    wrong = sigmoid(head.margins(held)) - held.target
+    wrong = head.misses(held)
     solved = cho_solve(cho_factor(curvature(head, inner)), x.T).T  # [rows, H]
     own = wrong**2 * (solved * x).sum(1)
     if trusted is not None:
