@@ -34,6 +34,7 @@ _SURE = 0.18  # five deviations of an estimate from 128 values at 0.8: what lies
 # Scripts without spaces: every character is a word.
 _ALONE = "\u0e01-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _words = re.compile(f"[{_ALONE}]|[^\\W{_ALONE}]+").findall
+_MARKS = str.maketrans({chr(i): " " for i in range(128) if not (chr(i).isalnum() or chr(i) == "_")})
 
 
 def folded(text: str) -> str:
@@ -42,6 +43,8 @@ def folded(text: str) -> str:
     >>> folded("  What's NEW,\\n2 you? "), folded("?!")
     ('what s new 2 you', '?!')
     """
+    if text.isascii():  # the same, five times as fast
+        return " ".join(text.lower().translate(_MARKS).split()) or " ".join(text.split())
     return " ".join(_words(text.casefold())) or " ".join(text.split())
 
 
@@ -54,7 +57,8 @@ def clusters(texts: Sequence[str], *, threshold: float = THRESHOLD) -> NDArray[n
     >>> clusters([post + "today", "Hello there", post + "yesterday", "hello, there!", "", ""]).tolist()
     [0, 1, 0, 1, 4, 5]
     """
-    keys = [folded(text) for text in texts]
+    once = {text: folded(text) for text in dict.fromkeys(texts)}
+    keys = [once[text] for text in texts]
     alike: dict[str, int] = {}
     place = np.array([alike.setdefault(key or f"\0{i}", len(alike)) for i, key in enumerate(keys)], np.int64)
     distinct = sorted((text_digest(key), key) for key in alike if not key.startswith("\0"))
@@ -166,14 +170,16 @@ class _Copies:
         self.found: list[tuple[int, int]] = []
 
     def settle(self, members: NDArray[np.int64]) -> None:
-        """Compare the members of a bucket: all pairs of a small one, in a crowd each with the first of every kind."""
-        while len(members) > 1:
+        """Compare the members of a bucket: all pairs of a small one, in a crowd each with the first of 64 kinds."""
+        crowd, kinds = len(members) > _CROWD, 0
+        while len(members) > 1 and kinds < _CROWD:
+            kinds += 1
             first, rest = int(members[0]), members[1:]
             likely = (self.signature[rest] == self.signature[first]).mean(1) >= self.threshold - _SURE
             same = np.zeros(len(rest), bool)
             for i in np.flatnonzero(likely):
                 same[i] = self._join(first, int(rest[i]))
-            members = rest if len(members) <= _CROWD else rest[~same]
+            members = rest[~same] if crowd else rest
 
     def _join(self, a: int, b: int) -> bool:
         root_a, root_b = self._root(a), self._root(b)
@@ -259,6 +265,7 @@ def _template(keys: Sequence[str]) -> NDArray[np.uint64]:
     for start in range(0, len(sample), 256):
         grams, ends = _grams(sample[start : start + 256], np.zeros(0, np.uint64))
         owner = np.repeat(np.arange(len(ends) - 1), np.diff(ends).astype(np.int64))
-        counts.append(np.unique(np.column_stack([owner.astype(np.uint64), grams]), axis=0)[:, 1])
+        own = np.unique(mix(owner.astype(np.uint64)) ^ grams, return_index=True)[1]  # one of each gram of a text
+        counts.append(grams[own])
     kinds, found = np.unique(np.concatenate(counts), return_counts=True)
     return kinds[found > max(_TEMPLATE * len(sample), _FEW)]

@@ -128,6 +128,15 @@ def ids(o: Outline, places: NDArray | Sequence[int]) -> tuple[tuple[str, ...], i
     return tuple(named[:LISTED]), len(unique)
 
 
+def counted(n: int, what: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "pair"), counted(1200, "pair")
+    ('1 pair', '1,200 pairs')
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def share(part: float, whole: float) -> float:
     """part / whole, 0 of nothing."""
     return float(part) / float(whole) if whole else 0.0

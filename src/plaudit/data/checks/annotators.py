@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from plaudit.data.checks import _judgements as judgements
 from plaudit.data.checks._judgements import Judgements
@@ -25,6 +26,7 @@ ENOUGH_EACH = 5  # and judgements of such pairs by the annotator
 PULL = 4.0  # judgements of pooled skill added to each annotator's
 DRAWS = 200
 MOST = 50  # annotators listed
+LEANING = 0.1  # least difference from the others' share that is named
 
 
 def check(
@@ -33,7 +35,8 @@ def check(
     """Agreement and reliability of annotators, and suspicious ones by name.
 
     Suspicious: the upper end of the reliability is below `near_chance`; or at least `one_sided` of `enough` or more
-    strict judgements, by the lower end of the interval, went to the first response, the second, or the longer one.
+    strict judgements, by the lower end of the interval, went to the first response, the second, or the longer one; or
+    that share is 0.1 or more away from all the others' together, which chance does in one file of twenty.
     """
     table = judgements.of_outline(outline)
     table = table.only(table.named)
@@ -49,6 +52,7 @@ def check(
     rows = {}
     for a in people:
         rows[names[a]] = {**_habits(table, shown, outline, a, enough), **skill.get(int(a), {}), **looks.get(int(a), {})}
+    _leanings(list(rows.values()))
     odd = {name: why for name, row in rows.items() if (why := _odd(row, near_chance, one_sided))}
     counts = np.bincount(table.annotator, minlength=len(names))
     listed = sorted(people, key=lambda a: (names[a] not in odd, -counts[a], names[a]))[:MOST]
@@ -66,7 +70,8 @@ def _finding(value: dict[str, Any], odd: dict[str, str], ids: tuple[str, ...], c
     if value["alpha"] is None:
         text = f"{people}, no pair of responses was judged by two of them"
     else:
-        text = f"{people} agree on {value['observed']:.0%} of repeated judgements: alpha {value['alpha']:.2f}"
+        text = f"{people} agree on {value['observed']:.0%} of repeated judgements, "
+        text += f"Krippendorff's alpha {value['alpha']:.2f}"
         if value["alpha_low"] is not None:
             text += f" ({value['alpha_low']:.2f} to {value['alpha_high']:.2f})"
     if odd:
@@ -207,7 +212,26 @@ def _habits(table: Judgements, shown: NDArray, outline: Outline, a: int, enough:
     for name, won in (("first_wins", seen), ("longer_wins", longer)):
         low, high = wilson(float(won.sum()), len(won)) if len(won) >= enough else (None, None)
         out |= {name: float(won.mean()) if len(won) else None, f"{name}_low": low, f"{name}_high": high}
+        out[f"{name}_of"] = len(won)
     return out
+
+
+def _leanings(rows: list[dict[str, Any]]) -> None:
+    """Add `first_leans` and `longer_leans`: the share less that of all others, where the difference is sure, else 0.
+
+    Sure: two-sided 5 % over all annotators and both habits (Bonferroni), by the normal law of a difference of shares.
+    """
+    z = -float(ndtri(0.05 / (4 * len(rows))))
+    for name in ("first_wins", "longer_wins"):
+        n = np.array([row[f"{name}_of"] for row in rows], np.float64)
+        won = np.array([(row[name] or 0.0) * row[f"{name}_of"] for row in rows])
+        for row, mine, k in zip(rows, won, n, strict=True):
+            rest = n.sum() - k
+            gap = (mine / k - (won.sum() - mine) / rest) if k and rest else 0.0
+            pooled = won.sum() / max(n.sum(), 1)
+            wide = z * np.sqrt(pooled * (1 - pooled) * (1 / max(k, 1) + 1 / max(rest, 1)))
+            known = row[f"{name}_low"] is not None and abs(gap) > max(wide, LEANING)
+            row[name.replace("wins", "leans")] = float(gap) if known else 0.0
 
 
 def _odd(row: dict[str, Any], near_chance: float, one_sided: float) -> str:
@@ -220,6 +244,9 @@ def _odd(row: dict[str, Any], near_chance: float, one_sided: float) -> str:
         return f"picks the second in {1 - row['first_wins']:.0%}"
     if (row["longer_wins_low"] or 0) >= one_sided:
         return f"picks the longer in {row['longer_wins']:.0%}"
+    for name in ("longer", "first"):
+        if lean := row[f"{name}_leans"]:
+            return f"picks the {name} in {row[f'{name}_wins']:.0%}, the others in {row[f'{name}_wins'] - lean:.0%}"
     return ""
 
 

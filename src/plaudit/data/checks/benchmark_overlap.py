@@ -36,7 +36,7 @@ def check(preferences: Sequence[Preference], against: Sequence[Preference], *, t
     answers = {key for p in against for key in _answers(p)}
     answered = np.array([not answers.isdisjoint(_answers(p)) for p in preferences])
     hit = exact | near | first | answered
-    found = {plain[n + i] for i in range(len(against)) if label[n + i] in set(label[:n].tolist())} - {""}
+    found = {plain[n + i] for i in np.flatnonzero(np.isin(label[n:], label[:n])).tolist()} - {""}
     value = {
         "exact_prompts": int(exact.sum()), "near_prompts": int(near.sum()), "first_turns": int(first.sum()),
         "responses": int(answered.sum()), "preferences": int(hit.sum()), "share": share(hit.sum(), n),

@@ -28,7 +28,8 @@ def check(outline: Outline, *, tolerated: float = 0.01) -> Finding:
     if not pairs:
         return Finding("contradictions", "ok", "nobody prefers both of the same two responses", value)
     text = (
-        f"{pairs:,} pairs of responses are ordered both ways by one and the same judge ({part:.1%} of the preferences)"
+        f"one and the same judge orders {judgements.counted(pairs, 'pair')} of responses both ways"
+        f" ({part:.1%} of the preferences)"
     )
     ids, count = judgements.ids(outline, rows)
     advice = "one label of each is wrong: signals.parquet names the partner in contradicts and p_disagree says which"

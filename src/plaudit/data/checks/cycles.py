@@ -44,8 +44,9 @@ def check(outline: Outline, *, tolerated: float = 0.05) -> Finding:
     if not value["circles"]:
         return Finding("cycles", "ok", f"none of {value['triples']:,} triples of responses is circular", value)
     text = (
-        f"{value['circles']:,} circles of responses in {value['prompts']:,} prompts: {value['circular_triples']:,} of"
-        f" {value['triples']:,} complete triples are circular ({part:.1%}; chance makes 25 %)"
+        f"{judgements.counted(value['circles'], 'circle')} of responses in"
+        f" {judgements.counted(value['prompts'], 'prompt')}: {value['circular_triples']:,} of {value['triples']:,}"
+        f" complete triples are circular ({part:.1%}; chance makes 25 %)"
     )
     ids, count = judgements.ids(outline, strict.preference[inside])
     advice = "one comparison of each circle cannot hold: look at those with the highest p_disagree first"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from plaudit.data.checks._judgements import LISTED, share
+from plaudit.data.checks._judgements import LISTED, counted, share
 from plaudit.data.findings import Finding
 from plaudit.records import Preference
 
@@ -23,7 +23,9 @@ def check(preferences: Sequence[Preference], equal_pairs: Sequence[int], *, tole
     value = {"pairs": len(rows), "equal_texts": len(same), "by_truncation": cut, "share": part}
     if not rows:
         return Finding("equal_pairs", "ok", "the model sees two different responses in every pair", value)
-    text = f"{len(rows):,} pairs ({part:.1%}) are the same to the model, {cut:,} of them because of truncation"
+    text = (
+        f"to the model both responses are the same in {counted(len(rows), 'pair')} ({part:.1%}); {cut:,} by truncation"
+    )
     advice = "raise --max-length, or leave these rows out" if cut else "leave these rows out: they teach nothing"
     ids = tuple(dict.fromkeys(preferences[i].id for i in rows))[:LISTED]
     return Finding("equal_pairs", "warn" if part > tolerated else "note", text, value, ids, len(rows), advice)

@@ -29,7 +29,8 @@ def check(outline: Outline, *, tolerated: float = 0.01) -> Finding:
     }  # fmt: skip
     if not n:
         return Finding("exact_duplicates", "ok", f"none of {len(outline):,} preferences repeats another", value)
-    text = f"{n:,} of {len(outline):,} preferences ({value['share']:.1%}) repeat an earlier one word for word"
+    verb = "repeats" if n == 1 else "repeat"
+    text = f"{n:,} of {len(outline):,} preferences ({value['share']:.1%}) {verb} an earlier one word for word"
     advice = "signals.parquet names the first of each in duplicate_of; leave the repeats out before training"
     ids, count = judgements.ids(outline, np.flatnonzero(repeat))
     warn = value["share"] > tolerated or value["between_files"]

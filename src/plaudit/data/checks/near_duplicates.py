@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plaudit.data.checks._judgements import LISTED, share
+from plaudit.data.checks._judgements import LISTED, counted, share
 from plaudit.data.findings import Finding
 from plaudit.data.near import clusters, folded, prompt_text
 from plaudit.records import Preference
@@ -30,7 +30,7 @@ def check(preferences: Sequence[Preference], *, threshold: float = 0.8, tolerate
     texts = [prompt_text(p, "prompt") for p in preferences]
     prompt = clusters(texts, threshold=threshold)
     prompts, wording = _kinds(prompt, texts)
-    key, plain = _keys(preferences, prompt, threshold)
+    key, plain = _keys(preferences, texts, prompt, threshold)
     whole = _clusters_of(key, plain)
     opposed = _opposed(preferences, whole)
     rows = sorted(i for members in whole for i in members)
@@ -41,11 +41,11 @@ def check(preferences: Sequence[Preference], *, threshold: float = 0.8, tolerate
         "listed": _listed(whole, preferences),
     }  # fmt: skip
     if not rows:
-        near = f"; {wording:,} prompts are near copies of others" if prompts else ""
+        near = f"; {wording:,} prompts fall into {counted(prompts, 'cluster')} of near copies" if prompts else ""
         return Finding("near_duplicates", "note" if prompts else "ok", f"no preference is a near copy{near}", value)
-    text = f"{len(rows):,} preferences ({part:.1%}) are near copies of another, in {len(whole):,} clusters"
+    text = f"{len(rows):,} preferences ({part:.1%}) are near copies of another, in {counted(len(whole), 'cluster')}"
     if opposed:
-        text += f", {opposed:,} of which hold opposite labels"
+        text += f"; labels are opposite in {opposed:,}"
     ids = tuple(dict.fromkeys(preferences[i].id for i in rows))[:LISTED]
     advice = "keep near copies in one fold (the audit does), and one of each cluster in what you train on"
     return Finding("near_duplicates", "warn" if part > tolerated else "note", text, value, ids, len(rows), advice)
@@ -59,7 +59,7 @@ def _kinds(cluster: NDArray[np.int64], texts: Sequence[str]) -> tuple[int, int]:
 
 
 def _keys(
-    preferences: Sequence[Preference], prompt: NDArray[np.int64], threshold: float
+    preferences: Sequence[Preference], texts: Sequence[str], prompt: NDArray[np.int64], threshold: float
 ) -> tuple[list[tuple], list[tuple]]:
     """Prompt cluster with sorted response clusters, equal for near copies; and the same with exact texts."""
     empty = ~np.array([bool(p.prompt) for p in preferences])
@@ -73,7 +73,7 @@ def _keys(
     exact: list[tuple] = [(i,) for i in range(len(preferences))]
     for n, (i, own) in enumerate(answers.items()):
         near[i] = (int(shared[i]), *sorted(label[ends[n] : ends[n + 1]].tolist()))
-        exact[i] = (folded(prompt_text(preferences[i], "prompt")), *sorted(own))
+        exact[i] = (texts[i], *sorted(own))
     return near, exact
 
 

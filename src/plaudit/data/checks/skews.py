@@ -91,7 +91,12 @@ def _clean(rows: dict[str, Any]) -> dict[str, Any]:
 
 
 def _opposite(what: str, kind: str, rows: dict[str, Any]) -> dict[str, Any] | None:
-    """The two most opposed parts of one kind, when they surely lie on different sides."""
+    """The two most opposed parts of one kind, when they surely lie on different sides.
+
+    The first place is compared between files only: a tag often names the models, and so which of them stands first.
+    """
+    if what == "first" and kind != "file":
+        return None
     sure = sorted((row[what]["share"], name) for name, row in rows.items() if row[what]["side"])
     if not sure or (sure[0][0] - 0.5) * (sure[-1][0] - 0.5) >= 0:
         return None
