@@ -17,6 +17,7 @@ from plaudit.auditing.repair_rulings import Places, Rulings, decisions
 from plaudit.data import ledger, patch_edits, patch_pairs, patch_table
 from plaudit.data.columns import renames
 from plaudit.data.limits import Limits
+from plaudit.data.opening import BLOCK
 from plaudit.data.patch import Edit, entry, patch
 from plaudit.data.patch import undo as undone
 from plaudit.data.patch_edits import Plan
@@ -24,7 +25,7 @@ from plaudit.data.patch_files import Part, parts, refuse_existing
 from plaudit.data.patch_rows import Manner
 from plaudit.data.patch_spans import contents, contents_digest, digested, spans
 from plaudit.data.read import Row, read
-from plaudit.data.sources import form_of
+from plaudit.data.sources import BOM, form_of, kind_of
 from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import file_digest
 from plaudit.records import Preference
@@ -228,14 +229,27 @@ def _write_bytes(
             for values in entry(edit, old, at):
                 draft.write(ledger.line(values))
 
+        head = bytearray()
         for piece in patch(digested(contents(source), old), found, done):
             new.update(piece)
             out.write(piece)
+            head += piece if len(head) < BLOCK else b""  # what the reader tells the form by
+        _still_read(source, target, bytes(head), form)
         stands = os.stat(source)
         if (stood.st_size, stood.st_mtime_ns) != (stands.st_size, stands.st_mtime_ns):
             raise PlauditError(f"{source} changed while it was being read", advice="run the command again")
         header |= {"input": old.hexdigest(), "output": new.hexdigest()}
         _bind(book, draft, header, job)
+
+
+def _still_read(source: str, target: Path, head: bytes, form: str) -> None:
+    """Refuse what would be taken for another kind of file: an object of rows that now stands on one line, say."""
+    found = kind_of(head.removeprefix(BOM), target.name)
+    if found != form:
+        raise PlauditError(
+            f"{source}: repaired, its {form} would be read as {found}",
+            advice=f"plaudit convert {source} --to canonical --output pairs.jsonl, and audit that",
+        )
 
 
 def _write_table(source: str, target: Path, job: Plan, options: RepairOptions, header: dict[str, Any]) -> None:

@@ -110,9 +110,10 @@ class _Buffer:
             else:
                 got.append(block)
                 size += len(block)
-        self.data = self.data[self.at :] + b"".join(got)
-        self.base += self.at
-        self.at = 0
+        if got:  # else positions found in `data` stay what they are
+            self.data = self.data[self.at :] + b"".join(got)
+            self.base += self.at
+            self.at = 0
         return bool(got)
 
 

@@ -98,9 +98,12 @@ def _fates(rows: Iterable[Row], places: Iterable[Span], form: str, plan: Plan) -
 
 
 def _joined(found: list[dict[str, Any]], form: str, row: Row) -> bytes:
-    """The new rows in the place of one; in an object of rows the later ones get keys of their own."""
+    """The new rows in the place of one; in an object of rows the later ones get keys of their own.
+
+    On one line: where the first row ends with its line, the reader takes the object for lines.
+    """
     texts = [msgspec.json.encode(values) for values in found]
     if form != "object":
         return _SEPARATOR[form].join(texts)
     names = [json.dumps(f"{number_of(row)}#{i}").encode() for i in range(2, len(texts) + 1)]
-    return b",\n".join([texts[0], *(name + b": " + text for name, text in zip(names, texts[1:]))])
+    return b", ".join([texts[0], *(name + b": " + text for name, text in zip(names, texts[1:]))])
