@@ -54,8 +54,9 @@ def suspicions(case: Case, label: NDArray, trusted: Case, seed: int) -> dict[str
     view = case.members[0].view
     one = [Member(view, "linear", seed)]
     own, clean = rows(case, label, view), rows(trusted, trusted.label, view)
-    found = harm(own, case.group, fold)
-    helped = harm(own, case.group, fold, trusted=clean)
+    found = harm(own, fold)
+    supple = harm(own, fold, stiff=None)
+    helped = harm(own, fold, trusted=clean)
     whole = fit_head(own, found.ridge[0])
     alone = fit_head(
         clean,
@@ -63,20 +64,20 @@ def suspicions(case: Case, label: NDArray, trusted: Case, seed: int) -> dict[str
         scale=np.ones(clean.x.shape[1]),
     )
     views = sorted({m.view for m in case.members})
-    each = [
-        helped if v == view else harm(rows(case, label, v), case.group, fold, trusted=rows(trusted, trusted.label, v))
-        for v in views
-    ]
+    each = {v: found if v == view else harm(rows(case, label, v), fold) for v in views}
+    votes = [each[m.view].influence / (each[m.view].influence.std() or 1.0) for m in case.members]
+    committee = (oriented(case, label, case.members, fold) * label[:, None]).mean(1)
     return {
-        "committee": -(oriented(case, label, case.members, fold) * label[:, None]).mean(1),
+        "committee": -committee,
         "one model": -oriented(case, label, one, fold)[:, 0] * label,
         "training loss": -oriented(case, label, one, fold, in_sample=True)[:, 0] * label,
-        "influence on held-out rows, adding": found.adding,
-        "influence on held-out rows, removing": found.removing,
+        "influence, stiff head": found.influence,
+        "influence, stiff heads on the committee's views": np.mean(votes, 0),
+        "committee and influence": np.mean(votes, 0) / np.mean(votes, 0).std() - committee / committee.std(),
+        "influence, best ridge": supple.influence,
         "self-influence, out of fold": found.own,
         "self-influence, in sample": self_influence(whole, own),
-        "influence on trusted rows, adding": helped.adding,
-        "influence on trusted rows, all views": np.mean([h.adding / (h.adding.std() or 1.0) for h in each], 0),
+        "influence on trusted rows, stiff head": helped.influence,
         "head of the trusted rows alone": -alone.margins(own),
     }  # fmt: skip
 

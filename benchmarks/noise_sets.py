@@ -82,7 +82,9 @@ def case_of(name: str, preferences: Sequence[Preference], trunks: Sequence[str],
     assert len(kept) == len(preferences), f"{name}: {len(preferences) - len(kept)} rows are not strict pairs"
     fits = np.array([all(_fits(t, p) for t in trunks) for p in kept], bool)
     if not fits.all():
-        print(f"{name}: {int((~fits).sum())} of {len(kept)} rows do not fit {BOUND} tokens and are left out", flush=True)
+        print(
+            f"{name}: {int((~fits).sum())} of {len(kept)} rows do not fit {BOUND} tokens and are left out", flush=True
+        )
         kept = [p for p, fit in zip(kept, fits, strict=True) if fit]
         given = {level: flips[fits] for level, flips in (given or {}).items()}
     read_: list[Features] = []

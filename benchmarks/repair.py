@@ -23,7 +23,8 @@ from plaudit.signals.price import price
 from plaudit.signals.recipes import steps, treat
 from plaudit.signals.targets import Targets
 from plaudit.signals.votes import Votes
-from plaudit.training.heads import RIDGES, fit, solve
+from plaudit.training.heads import RIDGES, fit
+from plaudit.training.solve import solve
 
 RATES = (0.0, 0.1, 0.25, 0.4)
 POLICIES: dict[str, tuple[str, ...]] = {

@@ -16,6 +16,8 @@ _HOMES = {
     "PlauditError": "plaudit.errors",
     "DataError": "plaudit.errors",
     "read": "plaudit.data.read",
+    "audit": "plaudit.auditing.audit",
+    "repair": "plaudit.auditing.repair",
     "train": "plaudit.training.loop",
     "evaluate": "plaudit.evaluation.evaluate",
     "load": "plaudit.rewards.load",
@@ -24,6 +26,8 @@ _HOMES = {
 __all__ = [*_HOMES, "__version__"]
 
 if TYPE_CHECKING:
+    from plaudit.auditing.audit import audit
+    from plaudit.auditing.repair import repair
     from plaudit.data.read import read
     from plaudit.doctor.examine import examine
     from plaudit.errors import DataError, PlauditError

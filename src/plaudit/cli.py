@@ -9,6 +9,8 @@ from plaudit.errors import OptionError, PlauditError
 COMMANDS = {
     "inspect": "What is in these files: layout, counts, lengths, ties, duplicates, what was dropped and why.",
     "convert": "Write preferences in another tool's layout.",
+    "audit": "Let a committee of reward models price every preference: wrong, ambiguous, strong.",
+    "repair": "Flip, soften, drop or weigh preferences as an audit says; every change can be undone.",
     "train": "Train a reward model.",
     "doctor": "Prove that a checkpoint gives the same number everywhere, or say why not.",
     "evaluate": "What a scorer is worth on preferences or a suite, beside random and length-only.",

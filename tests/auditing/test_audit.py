@@ -186,7 +186,7 @@ def test_a_named_noise_model_fills_p_wrong(file, cache, model):
 def test_lists_and_ties(tmp_path, cache):
     answers = ("a", "bb", "ccc")
     ranked = [group(f"Why {i}?", answers[: len(r)], r) for i, r in enumerate([(0, 1, 2), (0, 0, 1), (0, 0), (1, 0)])]
-    write(ranked, "nemo_rl", tmp_path / "lists.jsonl")
+    write(ranked, "canonical", tmp_path / "lists.jsonl")
     found = audit([tmp_path / "lists.jsonl"], model="tiny", members=2, cache=cache)
     assert found.signals.rows == 3 + 2 + 1 + 1
     assert found.summary["rows"]["ties"] == 1

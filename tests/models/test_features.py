@@ -58,3 +58,34 @@ def test_other_layers_and_other_precision_have_other_keys(scorer, tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
     assert half.record(0).dtype == np.float32
     assert len(encode_all(data, scorer.loaded.policy)) == len(half)
+
+
+@pytest.mark.parametrize("longest", [400, 24])
+def test_an_encoders_mean_is_over_the_response_alone(tmp_path, longest):
+    """Against single sequences of plain transformers; a prompt that is cut does not move the response's tokens."""
+    import torch
+    from families import tiny_family
+
+    folder = tmp_path / "bert"
+    model, tokenizer = tiny_family("bert", 0)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    loaded = load_backbone(folder, for_training=True, max_length=longest)
+    scorer = ModelScorer(loaded, dtype="float32", budget=300)
+    rows = [
+        group(
+            (message("user", "Why does the sky look blue to us " * 3),), ["Light is scattered.", "No one knows."], None
+        ),
+        group((), ["Alone it stands.", "So does this."], None),
+    ]
+    found = room.features(scorer, rows, tmp_path / "features", layers=(1,), pools=("mean",))
+    for i, row in enumerate(rows):
+        for j, e in enumerate(row.responses):
+            own = tokenizer(e[0].text, add_special_tokens=False).input_ids
+            (encoded,) = encode_all([row], loaded.policy)
+            ids = torch.as_tensor(encoded.full(j).astype(np.int64))[None]
+            with torch.no_grad():
+                hidden = model.base_model(ids, output_hidden_states=True).hidden_states[1][0]
+            tail = len(own) + 1  # and the closing mark
+            assert ids[0, -tail:-1].tolist() == own
+            np.testing.assert_allclose(found.record(i)[0, 0, j], hidden[-tail:].mean(0), atol=1e-5)

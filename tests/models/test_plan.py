@@ -16,6 +16,7 @@ class Record:
     responses: tuple[np.ndarray, ...]
     cuts: tuple[int, ...]
     read: tuple[int, ...]
+    begin: tuple[int, ...] = ()
 
 
 def record(prompt, *responses, cuts=None):

@@ -18,6 +18,7 @@ class Record:
     responses: tuple[np.ndarray, ...]
     cuts: tuple[int, ...]
     read: tuple[int, ...]
+    begin: tuple[int, ...] = ()
 
 
 def made(n, seed=0):

@@ -24,7 +24,7 @@ from plaudit.errors import PlauditError
 from plaudit.metrics.disparity import by_group
 from plaudit.signals.price import sigmoid
 from plaudit.training.bags import Pairs
-from plaudit.training.heads import solve
+from plaudit.training.solve import solve
 
 Loss = Literal["logistic", "squared"]
 

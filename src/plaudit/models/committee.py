@@ -118,7 +118,10 @@ class Committee:
             "format": FORMAT, "kind": "heads", "combine": self.combine,
             "trunks": [asdict(s) for s in self.specs], "views": [asdict(v) for v in self.views],
             "members": [
-                {**asdict(f.member), "name": name, "ridge": f.ridge.tolist(), "bag_loss": f.bag_loss.tolist()}
+                {
+                    **asdict(f.member), "name": name, "ridge": f.ridge.tolist(), "bag_loss": f.bag_loss.tolist(),
+                    "noise": f.noise.tolist(),
+                }
                 for f, name in zip(self.fitted, self.names, strict=True)
             ],
         }  # fmt: skip
@@ -160,7 +163,8 @@ def load_committee(
     for k, entry in enumerate(document["members"]):
         weights = {name.split(".", 1)[1]: a for name, a in arrays.items() if name.split(".", 1)[0] == str(k)}
         member = Member(entry["view"], entry["kind"], entry["seed"])
-        fitted.append(Fitted(member, weights, np.array(entry["ridge"]), np.array(entry["bag_loss"])))
+        facts = (np.array(entry[name]) for name in ("ridge", "bag_loss", "noise"))
+        fitted.append(Fitted(member, weights, *facts))
     return Committee(
         trunks, specs, [View(**v) for v in document["views"]], fitted, combine=combine or document["combine"]
     )

@@ -20,12 +20,13 @@ from plaudit.errors import PlauditError
 from plaudit.folders import is_sealed, publish
 from plaudit.models.forward import Reader, forward
 from plaudit.models.score import ModelScorer, autocast
-from plaudit.models.tokens import Encoded, encode_all
+from plaudit.models.tokens import Encoded, encode_all, with_beginnings
 from plaudit.models.trees.attention import layout
 from plaudit.models.trees.plan import plan
 from plaudit.records import Preference, digest
 
 PART = 512  # records in one part
+VERSION = 2  # raised whenever the same model and text could give other features
 Pool = Literal["read", "mean"]
 
 
@@ -78,7 +79,7 @@ def features(
     """
     if scorer.verdict.way != "tree":
         raise PlauditError(f"features need a model that reads token trees: {scorer.verdict.reason}")
-    key = digest(scorer.fingerprint, repr((tuple(layers), tuple(pools), store)))
+    key = digest(scorer.fingerprint, repr((VERSION, tuple(layers), tuple(pools), store)))
     home = Path(folder) / key
     parts: list[NDArray] = []
     place: list[tuple[int, int, int]] = []
@@ -105,6 +106,8 @@ def _fill(
     for p, e in zip(window, encoded, strict=True):
         if e.refused:
             raise PlauditError(f"{p.source or p.id}: {e.refused}")
+    if "mean" in pools:
+        encoded = with_beginnings(window, encoded, scorer.loaded.policy)
     table = narrowed(compute(scorer, encoded, layers, pools), store)
     with publish(name, replace=name.exists()) as part:
         np.save(part / "features.npy", table)

@@ -132,13 +132,17 @@ def forward(
 def own_tokens(tree: Tree) -> list[Tensor]:
     """Flat indices of every response's own tokens, up to its read point: R tensors.
 
-    A response whose tokens are the tail of a longer, merged segment is followed along its path.
+    Where the read point stands before them (encoders) they go to the end of the sequence. A response whose tokens are
+    the tail of a longer, merged segment is followed along its path.
     """
     spans, paths = tree.spans, tree.paths
     out = []
     for read, first in zip(tree.reads, tree.first, strict=True):
         leaf = int(tree.node[read])
         home = int(tree.node[first])
+        if read < first and leaf == home:
+            out.append(torch.arange(int(first), spans[leaf][1]))
+            continue
         whole: list[Tensor] = []
         for segment in [*paths[leaf], leaf]:
             start, stop = spans[segment]

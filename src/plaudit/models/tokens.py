@@ -86,7 +86,8 @@ class Encoded:
     `prompt` [*]: ids shared by all responses (empty when nothing may be shared); `responses`: what follows, per
     response. `cuts`: offsets inside `prompt` where the record itself can be cut, the last one its length; none when
     nothing is shared. `read`: index of the read point in each full sequence. `refused`: why the record cannot be used
-    (the template does not take it, or it is `too_long`), else ''.
+    (the template does not take it, or it is `too_long`), else ''. `begin`: where each response's own tokens begin in
+    its full sequence, where `with_beginnings` was asked; without it they follow `prompt`.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Encoded:
     too_long: bool = False
     marked: bool = False
     refused: str = ""
+    begin: tuple[int, ...] = ()
 
     def full(self, i: int) -> Ids:
         """The whole sequence of response i."""
@@ -129,6 +131,31 @@ def encode_all(records: Iterable[Preference], policy: TokenPolicy) -> list[Encod
                 encoded = _fit(record, encoded, policy)[1]
             found.append(encoded)
     return found
+
+
+def with_beginnings(records: Sequence[Preference], encoded: Sequence[Encoded], policy: TokenPolicy) -> list[Encoded]:
+    """The encodings with `begin` where nothing is shared (encoders): after what the rendered prompt begins with alone.
+
+    A response's own tokens are counted from the end, so that prompts which lost their beginning are treated alike.
+    """
+    out = list(encoded)
+    at = [i for i, e in enumerate(encoded) if not len(e.prompt) and not e.refused]
+    for i, whole in zip(at, _encode([records[i] for i in at], policy), strict=True):
+        prompt = records[i].prompt
+        text = "".join(m.text for m in prompt) if is_raw(records[i]) or not prompt else _stem(policy.tokenizer, prompt)
+        (stem,) = _ids([text], policy)
+        mark = int(policy.read == "first")  # the read point itself is no part of the response
+        own = [len(full) - max(_shared(stem, full), mark) for full in whole.responses]
+        begin = [max(len(ids) - max(n, 1), 0) for ids, n in zip(encoded[i].responses, own, strict=True)]
+        out[i] = replace(encoded[i], begin=tuple(begin))
+    return out
+
+
+def _shared(one: Ids, other: Ids) -> int:
+    """How many ids two sequences begin with alike."""
+    n = min(len(one), len(other))
+    differ = np.flatnonzero(one[:n] != other[:n])
+    return int(differ[0]) if len(differ) else n
 
 
 def texts(record: Preference, policy: TokenPolicy) -> list[str]:

@@ -22,6 +22,7 @@ from plaudit.signals.price import sigmoid
 NoiseModel = Literal["uniform", "group", "annotator"]
 RHOS = np.concatenate([[0.0], np.linspace(0.002, 0.498, 125)])  # [G]; at 1/2 and above a label would mean its opposite
 SLOPES = np.geomspace(0.05, 60, 120)  # [A], in units of 1 / rms(mean)
+BINS = 200  # of equal counts
 CHI2_95 = 3.841459  # 95 % point of chi-square with one degree of freedom
 
 
@@ -84,10 +85,14 @@ def estimate(
 
 
 def _likelihood(mean: NDArray[np.float64], slopes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log likelihood of the observed directions on the grid of slopes and rates [A, G]."""
-    out = np.empty((len(slopes), len(RHOS)))
-    for i, a in enumerate(slopes):
-        right = sigmoid(a * mean)[:, None]  # [P, 1]
-        chance = right + RHOS[None] * (1 - 2 * right)
-        out[i] = np.log(np.maximum(chance, 1e-300)).sum(0)
-    return out
+    """Log likelihood of the observed directions on the grid of slopes and rates [A, G]; sizes of margins are binned."""
+    size, up = np.abs(mean), mean > 0
+    order = np.argsort(size, kind="stable")
+    parts = np.array_split(order, min(BINS, len(order)))
+    middle = np.array([size[p].mean() for p in parts])  # [B]
+    agree = np.array([up[p].sum() + 0.5 * (size[p] == 0).sum() for p in parts])
+    differ = np.array([len(p) for p in parts]) - agree
+    right = sigmoid(slopes[:, None] * middle)[..., None]  # [A, B, 1]
+    chance = right + RHOS * (1 - 2 * right)  # [A, B, G]
+    log = np.log(np.maximum(chance, 1e-300)), np.log(np.maximum(1 - chance, 1e-300))
+    return np.einsum("b,abg->ag", agree, log[0]) + np.einsum("b,abg->ag", differ, log[1])

@@ -45,7 +45,7 @@ def fit_mlp(
     stacked = {k: v.numpy().reshape(len(crew), len(seen), *v.shape[1:]) for k, v in best.items()}
     loss = best_loss.reshape(len(crew), len(seen))
     none = np.zeros(len(seen))
-    return [Fitted(m, {k: v[i] for k, v in stacked.items()}, none, loss[i]) for i, m in enumerate(crew)]
+    return [Fitted(m, {k: v[i] for k, v in stacked.items()}, none, loss[i], none) for i, m in enumerate(crew)]
 
 
 def _standard(features: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor]:

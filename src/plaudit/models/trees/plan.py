@@ -28,6 +28,8 @@ class Encoded(Protocol):
     def cuts(self) -> tuple[int, ...]: ...
     @property
     def read(self) -> tuple[int, ...]: ...
+    @property
+    def begin(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,9 @@ class _Growing:
             leaf = self.hang(response, above, own, merge=bool(record.cuts))
             shift = record.read[which]
             home = next((s for s in own if self.depth[s] <= shift < self.depth[s] + len(self.ids[s])), leaf)
-            begin = next((s for s in own if self.depth[s] + len(self.ids[s]) > len(record.prompt)), leaf)
-            first = self.start[begin] + max(len(record.prompt) - self.depth[begin], 0)
+            opens = record.begin[which] if record.begin else len(record.prompt)
+            begin = next((s for s in own if self.depth[s] + len(self.ids[s]) > opens), leaf)
+            first = self.start[begin] + max(opens - self.depth[begin], 0)
             self.reads.append((self.start[home] + shift - self.depth[home], first, owner, which))
 
     def tree(self) -> Tree:

@@ -34,6 +34,7 @@ class _Record:
     responses: tuple[np.ndarray, ...]
     cuts: tuple[int, ...]
     read: tuple[int, ...]
+    begin: tuple[int, ...] = ()
 
 
 def sample(model: Any, *, seed: int = 0) -> Tree:
