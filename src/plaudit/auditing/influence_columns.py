@@ -30,8 +30,8 @@ def columns(
         PlauditError: fewer than two folds, or fewer than two groups with enough rows in a fold.
     """
     rows = rows_of(features, pairs)
-    found = harm(rows, pairs.group, fold, trusted=trusted, ridges=ridges)
-    out = {"influence": found.removing, "self_influence": found.own}
+    found = harm(rows, fold, trusted=trusted, ridges=ridges)
+    out = {"influence": found.influence, "self_influence": found.own}
     if kind is not None:
         out["fair_weight"] = cross_fitted(
             rows, kind, fold, penalty=penalty, largest=largest, fewest=fewest, ridges=ridges
