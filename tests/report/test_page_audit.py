@@ -1,6 +1,7 @@
 """The audit's page says what the numbers say, in one file that stands alone and works without eyes or a script."""
 
 import re
+import shlex
 from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -153,7 +154,7 @@ def test_the_commands_name_the_file_when_there_is_one(columns):
     found["sources"] = {"my pairs.csv": found["sources"]["one.jsonl"]}
     said = words(page(found, columns, []))
     assert "plaudit repair 'my pairs.csv' --audit D --output repaired.csv" in said
-    assert "FILE what was" not in said
+    assert "FILE a file" not in said
     found["sources"] = {"a\u202eb.csv": found["sources"]["my pairs.csv"]}
     assert "plaudit repair FILE --audit D" in words(page(found, columns, []))
 
@@ -182,3 +183,36 @@ def test_the_figures_hold_every_comparison(columns):
     drawn = str(strengths("t", {"wrong": np.array([-1e9, 0.0, 1.0]), "strong": np.array([1e9, np.nan])}, x_label="x"))
     counts = [int(n.replace(",", "")) for n in re.findall(r"<title>([\d,]+) (?:wrong|strong)", drawn)]
     assert sum(counts) == 4
+
+
+def commands(html):
+    return [unescape(c) for c in re.findall(r'<pre class="command"><code>(.*?)</code></pre>', html)]
+
+
+@pytest.mark.parametrize("voters", [{"model": "tiny"}, {"model": "", "scorer": "length"}])
+@pytest.mark.parametrize("score", [0.7, 0.5])
+def test_every_command_is_one_that_plaudit_knows(columns, voters, score):
+    from plaudit.cli import app
+
+    found = document(columns, noise=False)
+    found["voters"].update(voters)
+    found["accuracy"].update(score=score, low=score - 0.05)
+    shown_commands = commands(page(found, columns, []))
+    assert len(shown_commands) >= 7
+    for command in shown_commands:
+        first, *rest = shlex.split(command)
+        assert first == "plaudit"
+        parsed, bound, _ = app().parse_args(rest, exit_on_error=False, print_error=False)
+        assert parsed.__name__ in {"repair", "audit", "train"}
+        assert bound.arguments
+
+
+def test_tables_of_tables_are_one_each_and_estimates_carry_their_interval():
+    longer = {"share": 0.5, "low": 0.4, "high": 0.6, "n": 1000}
+    found = grids(
+        {"tags": {"topic": {"a": {"longer": longer}}, "family": {"b": {"longer": {**longer, "share": None}}}}}
+    )
+    assert [g.caption for g in found] == ["tags: topic", "tags: family"]
+    assert found[0].rows == (("a", "50.0 % (40.0 % to 60.0 %), n = 1,000"),)
+    assert found[1].rows == (("b", "–"),)
+    assert grids({"longer": longer, "parts": []})[0].rows == (("longer", found[0].rows[0][1]), ("parts", "none"))

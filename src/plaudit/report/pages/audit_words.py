@@ -15,7 +15,7 @@ MEANING = {
     "strong": "the label is clear",
 }
 STATUS = {"warn": "act on it", "note": "worth knowing", "ok": "fine", "skip": "not checked"}
-_SUFFIX = re.compile(r"\.(jsonl|json|csv|parquet)$")
+_SUFFIX = re.compile(r"\.(jsonl|json|csv|tsv|parquet)$")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def summary(found: Mapping[str, Any], expected: float | None) -> Summary:
     numbers = (
         (share(verdicts["wrong"] / max(n, 1)), "look wrong", f"{verdicts['wrong']:,} of {n:,} comparisons"),
         (share(verdicts["ambiguous"] / max(n, 1)), "could go either way", f"{verdicts['ambiguous']:,} comparisons"),
-        (share(held["score"]), "agreement of the committee with the labels", _interval(found)),
+        (share(held["score"]), "agreement of committee and labels", _interval(found)),
     )
     if held["score"] is None or n == 0:
         return Summary(
@@ -141,6 +141,11 @@ def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Write a repaired copy. Every change is listed with its reason in repaired"
          f"{suffix}.ledger.jsonl; the file that came in stays as it is.",
          f"plaudit repair {file} --audit D --output repaired{suffix}"),
+        ("Or let people settle the doubtful pairs: this writes them to a file, in which somebody fills in the field "
+         "decision of each line with keep, flip, tie or drop;",
+         f"plaudit repair {file} --audit D --doubtful doubtful.jsonl"),
+        ("and this obeys them.",
+         f"plaudit repair {file} --audit D --decisions doubtful.jsonl --output decided{suffix}"),
         ("Changed your mind? This gives the original back.",
          f"plaudit repair --undo repaired{suffix} --output original{suffix}"),
         ("Train a reward model on the repaired copy.",
@@ -172,7 +177,7 @@ def _word(text: str) -> str:
 def places(found: Mapping[str, Any]) -> str:
     """What the commands' placeholders stand for."""
     file = _file(list(found["sources"]))[0]
-    return f"Here D is the folder this page lies in{', and FILE what was audited' if file == 'FILE' else ''}."
+    return f"Here D is the folder this page lies in{', and FILE a file that was audited' if file == 'FILE' else ''}."
 
 
 def agreed(checks: Mapping[str, Mapping[str, Any]]) -> str:

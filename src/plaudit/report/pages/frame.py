@@ -21,6 +21,12 @@ class Visible(str):
     __slots__ = ()
 
 
+class Figure(Visible):
+    """A number as text: tables set it to the right."""
+
+    __slots__ = ()
+
+
 def visible(text: str, most: int = SENTENCE) -> Visible:
     """One line: hostile characters as escapes, cut with a count.
 
@@ -140,6 +146,7 @@ def _environment() -> Any:
         loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"), autoescape=True, undefined=StrictUndefined,
         finalize=_last_look, trim_blocks=True, lstrip_blocks=True, auto_reload=False,
     )  # fmt: skip
+    environment.tests["figure"] = lambda value: isinstance(value, Figure)
     environment.filters.update(name=name, sentence=sentence, share=share, signed=signed, number=number)
     return environment
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from plaudit.report.pages.frame import NOTHING, Visible, name, number, visible
+from plaudit.report.pages.frame import NOTHING, Figure, Visible, name, number, share, visible
 
-ROWS, COLUMNS, LISTED = 24, 9, 8
-ESTIMATES = ("share", "score", "rate", "estimate", "mean")
+ROWS, COLUMNS, LISTED, TABLES = 24, 9, 8, 12
+SHARES, ESTIMATES = ("share", "rate", "score"), ("estimate", "mean")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def grids(value: Mapping[str, Any]) -> list[Grid]:
     """Plain values in one table, then a table for each mapping of mappings, list of mappings, or mapping.
 
     An estimate and its interval are one cell, whether they stand as `x, x_low, x_high` or as `{share, low, high, n}`.
-    Plain values that are not known are left out.
+    Plain values that are not known are left out; tables of tables become one each, twelve at most.
 
     >>> found = grids({"n": 3, "by": {"a": {"x": 1, "y": 0.5}, "b": {"x": 2}}})
     >>> [(g.caption, g.columns, g.rows) for g in found][1]
@@ -34,11 +34,11 @@ def grids(value: Mapping[str, Any]) -> list[Grid]:
     (('alpha', '0.800 (0.700 to 0.900)'),)
     """
     value = _joined(value)
-    if value and all(_is_row(v) for v in value.values()):
+    if value and all(_is_row(v) and not any(map(_is_row, v.values())) for v in value.values()):
         return [_wide("", value)]
     plain = [(k, v) for k, v in value.items() if not _nested(v) and _cell(v) != NOTHING]
     out = [_two_columns("", plain)] if plain else []
-    return out + [_grid(k, v) for k, v in value.items() if _nested(v) and v]
+    return [*out, *(grid for k, v in value.items() if _nested(v) and v for grid in _grids(k, v))][:TABLES]
 
 
 def _joined(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _joined(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _interval(middle: Any, low: Any, high: Any) -> Any:
-    return None if middle is None else Visible(f"{_cell(middle)} ({_cell(low)} to {_cell(high)})")
+    return None if middle is None else Figure(f"{_cell(middle)} ({_cell(low)} to {_cell(high)})")
 
 
 def _is_row(value: Any) -> bool:
@@ -64,16 +64,24 @@ def _estimate(value: Any) -> Visible | None:
     if not isinstance(value, Mapping) or not {"low", "high"} <= set(value):
         return None
     rest = [k for k in value if k not in ("low", "high", "n")]
-    if len(rest) != 1 or rest[0] not in ESTIMATES:
+    if len(rest) != 1 or rest[0] not in SHARES + ESTIMATES:
         return None
-    if value[rest[0]] is None:
-        return Visible(NOTHING)
+    three = [value[k] for k in (rest[0], "low", "high")]
+    if three[0] is None:
+        return Figure(NOTHING)
+    middle, low, high = map(share if rest[0] in SHARES else _cell, three)
     of = f", n = {_cell(value['n'])}" if "n" in value else ""
-    return Visible(f"{_interval(value[rest[0]], value['low'], value['high'])}{of}")
+    return Figure(f"{middle} ({low} to {high}){of}")
 
 
 def _nested(value: Any) -> bool:
     return _is_row(value) or (isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value))
+
+
+def _grids(caption: str, value: Any) -> list[Grid]:
+    if isinstance(value, Mapping) and all(_is_row(v) and v and all(map(_is_row, v.values())) for v in value.values()):
+        return [grid for k, v in value.items() for grid in _grids(f"{caption}: {k}", v)]
+    return [_grid(caption, value)]
 
 
 def _grid(caption: str, value: Any) -> Grid:
@@ -102,13 +110,17 @@ def _label(key: str) -> Visible:
 
 
 def _cell(value: Any) -> str:
-    if value is None or isinstance(value, Visible):
-        return value or NOTHING
+    if value is None:
+        return Figure(NOTHING)
+    if isinstance(value, Visible):
+        return value
     if isinstance(value, str):
         return visible(value, 200)
     if isinstance(value, int | float):
-        return number(value)
+        return Figure(number(value))
     if isinstance(value, list | tuple) and not any(isinstance(v, list | tuple | Mapping) for v in value):
+        if not value:
+            return Visible("none")
         left = len(value) - LISTED
         return Visible(", ".join(_cell(v) for v in value[:LISTED]) + (f" and {left:,} more" if left > 0 else ""))
     return _estimate(value) or visible(json.dumps(value, ensure_ascii=True, default=str), 200)
