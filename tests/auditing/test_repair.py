@@ -1,0 +1,406 @@
+"""`plaudit repair` and `--undo` through the real command: what is written, what comes back, what is refused."""
+
+import csv
+import gzip
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from made_audits import comparisons, made
+
+from plaudit.auditing.repair import repair
+from plaudit.cli import run
+from plaudit.data.ledger import ledger_of
+from plaudit.data.read import read
+from plaudit.training.prepare import gather
+
+ROWS = [{"prompt": f"What is {i} + {i}?", "chosen": f"{2 * i}", "rejected": f"{2 * i + 1}"} for i in range(8)]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
+MEAN = [2.0, -1.0, 0.5, -3.0, 1.0, 0.1, -0.2, 4.0]  # flip: rows 1, 3 and 6
+LISTS = [
+    {"id": "12", "prompt": "Which planet?", "chosen": ["Jupiter."], "rejected": ["Saturn.", "Mars."], "num_correct": 1},
+    {"id": "13", "prompt": "A prime?", "chosen": ["11", "13"], "rejected": ["12"], "num_correct": 2},
+]
+
+
+def plaudit(capsys, *args):
+    status = run([str(a) for a in args])
+    out = capsys.readouterr()
+    return status, out.out, out.err
+
+
+@pytest.fixture
+def lines(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(LINES)
+    made([path], tmp_path / "audit", MEAN)
+    return path
+
+
+def repaired(capsys, path, *args, output="b.jsonl"):
+    target = path.with_name(output)
+    status, out, err = plaudit(
+        capsys, "repair", path, "--audit", path.with_name("audit"), *args, "--output", target, "--json")  # fmt: skip
+    assert status == 0, err
+    return target, json.loads(out)
+
+
+def back(capsys, target, output="back"):
+    undone = target.with_name(output + "".join(target.suffixes[-1:]))
+    status, _, err = plaudit(capsys, "repair", "--undo", target, "--output", undone)
+    assert status == 0, err
+    return undone
+
+
+def rows_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def cells():
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\r\n")
+    table.writerow(["prompt", "chosen", "rejected"])
+    table.writerows([row["prompt"], row["chosen"] + ', "so"\nit is', row["rejected"]] for row in ROWS)
+    return out.getvalue().encode()
+
+
+BODIES = {
+    "jsonl": b"\xef\xbb\xbf" + LINES.replace("\n", "\r\n").encode() + b'{"broken\r\n\r\n{"prompt": "no end"',
+    "json": json.dumps(ROWS, indent=2, ensure_ascii=False).encode() + b"\n",
+    "csv": cells() + b"too,few\r\n",
+    "jsonl.gz": gzip.compress(LINES.encode()),
+    "parquet": b"",
+}
+
+
+@pytest.mark.parametrize("treatment", [(), ("flip",), ("flip", "margin"), ("soften", "drop:quantile=0.2"), ("weight",)])
+@pytest.mark.parametrize("suffix", BODIES)
+def test_every_kind_of_file_is_repaired_and_comes_back(suffix, treatment, tmp_path, capsys):
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist(ROWS), path)
+    else:
+        path.write_bytes(BODIES[suffix])
+    made([path], tmp_path / "audit", MEAN)
+    before = path.read_bytes()
+    target, found = repaired(capsys, path, *(("--treatment", *treatment) if treatment else ()), output=f"b.{suffix}")
+    undone = back(capsys, target, "back.jsonl" if suffix == "jsonl.gz" else "back")
+    assert path.read_bytes() == before
+    if suffix == "parquet":
+        assert pq.read_table(undone).equals(pq.read_table(path))
+        assert undone.read_bytes() != target.read_bytes()
+    else:
+        plain = gzip.decompress if suffix.endswith("gz") else bytes
+        assert plain(undone.read_bytes()) == plain(before)
+        assert target.read_bytes() != before
+    assert found["comparisons"] == 8
+    kept, _, counts = gather([str(target)])
+    assert len(kept) == 8 - found["drop"]
+    assert bool(counts["carried"]) == bool({"margin", "target", "weight"} & set(found["columns"]))
+
+
+def test_training_reads_what_was_decided(lines, capsys):
+    target, found = repaired(capsys, lines, "--treatment", "flip", "margin", "weight:by=certainty")
+    kept, dropped, counts = gather([str(target)])
+    assert (dropped, counts["carried"], found["flip"]) == ([], 8, 3)
+    flipped = kept[3]
+    assert (flipped.responses[0][0].text, flipped.responses[1][0].text) == ("7", "6")
+    assert (flipped.target, flipped.margin) == (None, 3.0)  # the mean was -3, and the sides are exchanged
+    assert kept[0].margin == 2.0
+    assert flipped.strength == 3.0
+    assert 0.9 < flipped.weight < 1
+    assert found["columns"] == ["margin", "weight", "strength"]
+
+
+def test_the_ledger_says_what_where_and_why_and_holds_no_path(lines, capsys):
+    target, _ = repaired(capsys, lines, "--treatment", "flip")
+    header, *changes = rows_of(ledger_of(target))
+    assert (header["layout"], header["treatments"], header["counts"]["flip"]) == ("trl", ["flip"], 3)
+    assert [c["row"] for c in changes] == [2, 4, 7]
+    assert changes[1]["signals"] == {"mean": -3.0, "std": 0.1, "p_disagree": 0.952574, "verdict": "wrong"}
+    assert changes[1]["reason"].startswith(
+        "flip: the committee puts the other side first (chance of disagreement 0.953"
+    )
+    assert str(lines.parent) not in ledger_of(target).read_text()
+    again, _ = repaired(capsys, lines, "--treatment", "flip", output="c.jsonl")
+    assert ledger_of(again).read_bytes() == ledger_of(target).read_bytes()
+
+
+def test_unchanged_rows_are_the_same_bytes(lines, capsys):
+    target, _ = repaired(capsys, lines, "--treatment", "flip")
+    old, new = LINES.splitlines(), target.read_text().splitlines()
+    assert [i for i in range(8) if old[i] != new[i]] == [1, 3, 6]
+
+
+def test_the_default_policy_flips_what_is_called_wrong(lines, capsys):
+    _, found = repaired(capsys, lines)
+    assert found["treatments"]
+    assert found["flip"] >= 1
+
+
+def test_quantiles_are_of_the_audit_and_rows_are_known_by_content(lines, capsys):
+    half = lines.with_name("half.jsonl")
+    unseen = {"prompt": "New?", "chosen": "yes", "rejected": "no"}
+    chosen = [ROWS[6], unseen, ROWS[3], ROWS[0]]
+    half.write_text("".join(json.dumps({"extra": 1, **row}) + "\n" for row in chosen))
+    target, found = repaired(capsys, half, "--treatment", "flip:quantile=0.25")  # rows 3 and 1 of eight
+    assert (found["comparisons"], found["unseen"], found["flip"]) == (3, 1, 1)
+    assert [row["chosen"] for row in rows_of(target)] == ["12", "yes", "7", "0"]
+
+
+def test_every_pair_carries_a_column_that_one_needs(lines, capsys):
+    with lines.open("a") as f:
+        f.write(json.dumps({"prompt": "New?", "chosen": "yes", "rejected": "no"}) + "\n")
+    target, _ = repaired(capsys, lines, "--treatment", "margin:mode=clamp0")
+    assert [row["margin"] for row in rows_of(target)] == [2.0, 0.0, 0.5, 0.0, 1.0, 0.1, 0.0, 4.0, 0.0]
+
+
+def test_dropped_rows_go_and_come_back(lines, capsys):
+    target, found = repaired(capsys, lines, "--treatment", "drop:quantile=0.5")
+    assert (found["drop"], len(rows_of(target))) == (4, 4)
+    assert back(capsys, target).read_text() == LINES
+
+
+def test_lists_are_left_and_counted_or_written_as_pairs(tmp_path, capsys):
+    path = tmp_path / "lists.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in LISTS))
+    made([path], tmp_path / "audit", [1.0, -2.0, 1.0, 1.0])
+    target, found = repaired(capsys, path, "--treatment", "flip", "margin")
+    assert target.read_bytes() == path.read_bytes()
+    assert (found["lists"], found["changed"]) == (2, 0)
+    pairs, found = repaired(capsys, path, "--treatment", "flip", "margin", "--as-pairs", output="pairs.jsonl")
+    kept = [r for row in read(str(pairs)) for r in row.records]
+    assert [r.ranks for r in kept] == [(0, 1), (1, 0), (0, 1), (0, 1)]
+    assert [r.margin for r in kept] == [1.0, 2.0, 1.0, 1.0]
+    assert [r.weight for r in kept] == [0.5] * 4
+    assert back(capsys, pairs).read_bytes() == path.read_bytes()
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+
+def ids(path):
+    return [r.id for r, *_ in comparisons([path])]
+
+
+def decided(path, *lines):
+    file = path.with_name("decisions.jsonl")
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return file
+
+
+def test_decisions_go_before_the_model_and_the_last_one_counts(lines, capsys):
+    name = ids(lines)
+    file = decided(
+        lines,
+        {"id": name[0], "decision": "flip"}, {"id": name[3], "decision": "keep"}, {"id": name[1], "decision": ""},
+        {"id": name[2], "decision": "flip", "better": 0, "worse": 1}, {"id": name[2], "decision": "tie"},
+        {"id": name[7], "decision": "drop"},
+    )  # fmt: skip
+    target, found = repaired(capsys, lines, "--treatment", "flip", "--decisions", file)
+    rows = rows_of(target)
+    assert [row["chosen"] for row in rows] == ["1", "3", "4", "6", "8", "10", "13"]
+    assert [row["target"] for row in rows] == [1, 1, 0.5, 1, 1, 1, 1]
+    assert (found["flip"], found["tie"], found["drop"]) == (3, 1, 1)
+    reasons = {c["row"]: c["reason"] for c in rows_of(ledger_of(target))[1:]}
+    assert reasons[1] == "a person decided: flip"
+    assert back(capsys, target).read_text() == LINES
+
+
+def test_decisions_alone_do_nothing_else(lines, capsys):
+    file = decided(lines, {"id": ids(lines)[0], "decision": "flip"})
+    _, found = repaired(capsys, lines, "--decisions", file)
+    assert (found["treatments"], found["flip"]) == (["decide"], 1)
+
+
+def test_a_tie_stays_a_tie_whatever_is_decided(tmp_path, capsys):
+    path = tmp_path / "ties.jsonl"
+    row = {"prompt": "q", "chosen": "a", "rejected": "b", "score_chosen": 3.0, "score_rejected": 3.0}
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "prompt": "r"}) + "\n")
+    made([path], tmp_path / "audit", [-2.0, -1.0])
+    for decision in ("flip", "keep", "tie"):
+        file = decided(path, {"id": ids(path)[0], "decision": decision})
+        target, found = repaired(capsys, path, "--decisions", file, output=f"{decision}.jsonl")
+        assert found["flip"] == 0
+        assert target.read_bytes() == path.read_bytes()
+    target, _ = repaired(capsys, path, "--treatment", "flip", "margin", output="treated.jsonl")
+    assert target.read_bytes() == path.read_bytes()
+
+
+def test_doubtful_pairs_are_exported_filled_in_and_taken_back(lines, capsys):
+    file = lines.with_name("doubtful.jsonl")
+    audit = lines.with_name("audit")
+    status, _, err = plaudit(capsys, "repair", lines, "--audit", audit, "--doubtful", file)
+    found = rows_of(file)
+    assert (status, [f["chosen"] for f in found]) == (0, ["6", "2", "12", "10"])  # most doubtful first
+    assert "--decisions" in err
+    assert {"id", "better", "worse", "prompt", "chosen", "rejected", "p_disagree", "decision"} <= set(found[0])
+    target, counted = repaired(capsys, lines, "--decisions", file)  # nothing filled in yet
+    assert (counted["changed"], target.read_text()) == (0, LINES)
+    file.write_text("".join(json.dumps(f | {"decision": "flip"}) + "\n" for f in found))
+    _, counted = repaired(capsys, lines, "--decisions", file, output="c.jsonl")
+    assert counted["flip"] == 4
+    some = lines.with_name("some.jsonl")
+    assert plaudit(capsys, "repair", lines, "--audit", audit, "--doubtful", some, "--doubtful-above", 0.9)[0] == 0
+    assert [f["chosen"] for f in rows_of(some)] == ["6"]
+
+
+BAD_DECISIONS = [
+    ("{", "not JSON"),
+    ('["a"]', 'a decision has the form {"id": "...", "decision": "flip"}'),
+    ('{"id": "ID"}', 'a decision has the form {"id": "...", "decision": "flip"}'),
+    ('{"id": "ID", "decision": "maybe"}', "decision is 'maybe'"),
+    ('{"id": "no such", "decision": "flip"}', "the audit knows no comparison with the id 'no such'"),
+    ('{"id": "ID", "decision": "tie", "better": 1, "worse": 0}', "the audit has no comparison of 1 with 0 under this id"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "why"), BAD_DECISIONS, ids=[why for _, why in BAD_DECISIONS])
+def test_a_bad_decision_is_named_with_its_line(line, why, lines, capsys):
+    file = lines.with_name("decisions.jsonl")
+    file.write_text("\n" + line.replace("ID", ids(lines)[0]) + "\n")
+    audit = lines.with_name("audit")
+    status, _, err = plaudit(capsys, "repair", lines, "--audit", audit, "--decisions", file, "--output", "b.jsonl")
+    assert (status, err.splitlines()[0]) == (2, f"plaudit: {file}:2: {why}")
+
+
+def test_a_list_must_say_which_comparison(tmp_path, capsys):
+    path = tmp_path / "lists.jsonl"
+    path.write_text(json.dumps(LISTS[0]) + "\n")
+    audit = made([path], tmp_path / "audit", [1.0, 1.0])
+    file = decided(path, {"id": "12", "decision": "flip"})
+    status, _, err = plaudit(
+        capsys, "repair", path, "--audit", audit, "--decisions", file, "--output", tmp_path / "b.jsonl")  # fmt: skip
+    assert status == 2
+    assert f"{file}:1: this id has 2 comparisons: say which, with better and worse" in err
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def refused(capsys, *args):
+    status, out, err = plaudit(capsys, "repair", *args)
+    assert (status, out) == (2, "")
+    assert "Traceback" not in err
+    return err.removeprefix("plaudit: ")
+
+
+def test_the_audit_of_another_file_is_refused(lines, tmp_path, capsys):
+    other = tmp_path / "other.jsonl"
+    other.write_text(LINES.replace("What", "Which"))
+    err = refused(capsys, other, "--audit", tmp_path / "audit", "--output", tmp_path / "b.jsonl")
+    assert "it is the audit of another file" in err
+    assert f"plaudit audit {other}" in err
+
+
+def test_nothing_is_overwritten(lines, tmp_path, capsys):
+    for name in ("b.jsonl", "c.jsonl.ledger.jsonl", "d.jsonl"):
+        (tmp_path / name).write_text("mine")
+    audit = ("--audit", tmp_path / "audit")
+    assert "b.jsonl exists already" in refused(capsys, lines, *audit, "--output", tmp_path / "b.jsonl")
+    assert "c.jsonl.ledger.jsonl exists" in refused(capsys, lines, *audit, "--output", tmp_path / "c.jsonl")
+    assert "d.jsonl exists already" in refused(capsys, lines, *audit, "--doubtful", tmp_path / "d.jsonl")
+    assert "a.jsonl exists already" in refused(capsys, lines, *audit, "--output", lines)
+    target, _ = repaired(capsys, lines, output="e.jsonl")
+    assert "b.jsonl exists already" in refused(capsys, "--undo", target, "--output", tmp_path / "b.jsonl")
+    assert {(tmp_path / n).read_text() for n in ("b.jsonl", "c.jsonl.ledger.jsonl", "d.jsonl")} == {"mine"}
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_an_edited_file_and_a_damaged_ledger_are_refused(lines, tmp_path, capsys):
+    target, _ = repaired(capsys, lines, "--treatment", "flip")
+    book = ledger_of(target)
+    good, text = target.read_bytes(), book.read_bytes()
+    to = ("--output", tmp_path / "back.jsonl")
+    target.write_bytes(good + b"\n")
+    assert "it was edited since it was repaired" in refused(capsys, "--undo", target, *to)
+    target.write_bytes(good)
+    head, _, rest = text.partition(b"\n")
+    wrong = {
+        b"": "its first line is not a header", b"{}\n": "its first line is not a header",
+        text[:-30]: "its lines are not those its header names", text.replace(b"wrong", b"right"): "its lines are not",
+        head.replace(b'"layout"', b'"lay"') + b"\n" + rest: "its header lacks 'layout'",
+        head.replace(b'"format": 1', b'"format": 9') + b"\n" + rest: "written by another version",
+        json.dumps({**json.loads(head), "input": "0" * 32}).encode() + b"\n" + rest: "does not lead back to the original"
+    }  # fmt: skip
+    for damaged, why in wrong.items():
+        book.write_bytes(damaged)
+        assert why in refused(capsys, "--undo", target, *to)
+        assert not (tmp_path / "back.jsonl").exists()
+    book.unlink()
+    assert "undo needs the ledger that repair wrote beside it" in refused(capsys, "--undo", target, *to)
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_wrong_options_are_told_at_once(lines, tmp_path, capsys):
+    audit = ("--audit", tmp_path / "audit")
+    b = ("--output", tmp_path / "b.jsonl")
+    assert "name the file to repair" in refused(capsys, *audit, *b)
+    assert "one file at a time, not 2" in refused(capsys, lines, lines, *audit, *b)
+    assert "--audit is missing" in refused(capsys, lines, *b)
+    assert "where to? name --output F" in refused(capsys, lines, *audit)
+    assert "known treatments" in refused(capsys, lines, *audit, *b, "--treatment", "polish")
+    assert "repair writes the kind that came in" in refused(capsys, lines, *audit, "--output", tmp_path / "b.parquet")
+    assert "is a folder" in refused(capsys, tmp_path, *audit, *b)
+    assert "only a file can be repaired" in refused(capsys, "hub:a/b", *audit, *b)
+    assert "no such file" in refused(capsys, tmp_path / "none.jsonl", *audit, *b)
+    assert "holds no audit" in refused(capsys, lines, "--audit", tmp_path / "nowhere", *b)
+    assert "cannot be written" in refused(capsys, lines, *audit, "--output", tmp_path / "no" / "b.jsonl")
+    assert "every preference would be dropped" in refused(capsys, lines, *audit, *b, "--treatment", "drop:quantile=1")
+    undo = refused(capsys, lines, "--undo", lines, *audit, "--treatment", "flip")
+    assert all(word in undo for word in ("no file", "no --audit", "no --treatment", "--output is missing"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jsonl", "audit"]
+
+
+def test_a_dry_run_counts_and_writes_nothing(lines, tmp_path, capsys):
+    args = ("repair", lines, "--audit", tmp_path / "audit", "--treatment", "flip", "--dry-run")
+    status, out, _ = plaudit(capsys, *args, "--json")
+    assert (status, json.loads(out)["flip"]) == (0, 3)
+    status, out, _ = plaudit(capsys, *args)
+    assert "would be repaired: flip" in out
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jsonl", "audit"]
+
+
+def test_the_screen_says_what_was_done_and_what_comes_next(lines, tmp_path, capsys):
+    with lines.open("a") as f:
+        f.write('{"broken\n{"prompt": "New?", "chosen": "yes", "rejected": "no"}\n')
+    args = ("repair", lines, "--audit", tmp_path / "audit", "--treatment", "flip", "--output", tmp_path / "b.jsonl")
+    status, out, err = plaudit(capsys, *args)
+    assert status == 0
+    assert all(words in out for words in ("flipped", "rejected rows, copied", "not in the audit"))
+    assert f"plaudit repair --undo {tmp_path / 'b.jsonl'}" in err
+    assert f"plaudit train {tmp_path / 'b.jsonl'}" in err
+
+
+def test_when_the_second_file_cannot_be_named_the_first_is_taken_back(lines, tmp_path, monkeypatch):
+    from plaudit.data import patch_files
+
+    real = patch_files.claim
+
+    def claim(part, target):
+        if target.name == "b.jsonl":
+            assert ledger_of(target).exists()  # never a repaired file without its ledger
+            raise OSError(28, "No space left on device", str(part))
+        real(part, target)
+
+    monkeypatch.setattr(patch_files, "claim", claim)
+    with pytest.raises(Exception, match="No space left on device"):
+        repair(lines, audit=tmp_path / "audit", output=tmp_path / "b.jsonl", treatment=["flip"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jsonl", "audit"]
+
+
+def test_a_file_of_two_sources_and_renamed_columns(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text(
+        "".join(json.dumps({"q": r["prompt"], "good": r["chosen"], "bad": r["rejected"]}) + "\n" for r in ROWS)
+    )
+    columns = "prompt=q,chosen=good,rejected=bad"
+    table = {"q": "prompt", "good": "chosen", "bad": "rejected"}
+    made([path], tmp_path / "audit", MEAN, columns=table)
+    target, found = repaired(capsys, path, "--columns", columns, "--treatment", "flip", "margin")
+    assert rows_of(target)[3] == {"q": "What is 3 + 3?", "good": "7", "bad": "6", "margin": 3.0, "strength": 3.0}
+    kept, _, _ = gather([str(target)], columns=table)
+    assert kept[3].margin == 3.0
+    assert back(capsys, target).read_bytes() == path.read_bytes()
