@@ -134,7 +134,7 @@ def _decision(raw: bytes, where: str, rows_of: Mapping[str, list[int]], signals:
     if sides != (None, None):
         rows = [r for r in rows if (signals["better"][r], signals["worse"][r]) == sides]
         if not rows:
-            raise DataError(where, f"the audit has no comparison of {sides[0]} with {sides[1]} under this id")
+            raise DataError(where, f"the audit has no comparison of {sides[0]} with {sides[1]} under it")
     if len(rows) > 1:
         raise DataError(where, f"this id has {len(rows)} comparisons: say which, with better and worse")
     return rows[0], line["decision"]
