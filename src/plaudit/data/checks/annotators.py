@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from plaudit.data.checks import _judgements as judgements
 from plaudit.data.checks._judgements import Judgements
@@ -26,7 +25,7 @@ ENOUGH_EACH = 5  # and judgements of such pairs by the annotator
 PULL = 4.0  # judgements of pooled skill added to each annotator's
 DRAWS = 200
 MOST = 50  # annotators listed
-LEANING = 0.1  # least difference from the others' share that is named
+LEANING = 0.1  # least difference from the median annotator that is named
 
 
 def check(
@@ -36,7 +35,7 @@ def check(
 
     Suspicious: the upper end of the reliability is below `near_chance`; or at least `one_sided` of `enough` or more
     strict judgements, by the lower end of the interval, went to the first response, the second, or the longer one; or
-    that share is 0.1 or more away from all the others' together, which chance does in one file of twenty.
+    that share is 0.1 or more from the median annotator's, more than chance does in one file of twenty.
     """
     table = judgements.of_outline(outline)
     table = table.only(table.named)
@@ -217,21 +216,22 @@ def _habits(table: Judgements, shown: NDArray, outline: Outline, a: int, enough:
 
 
 def _leanings(rows: list[dict[str, Any]]) -> None:
-    """Add `first_leans` and `longer_leans`: the share less that of all others, where the difference is sure, else 0.
+    """Add `first_leans` and `longer_leans`: the share less the median annotator's where that is sure, else 0.
 
-    Sure: two-sided 5 % over all annotators and both habits (Bonferroni), by the normal law of a difference of shares.
+    Sure: Wilson's interval does not reach the median, at 5 % over all annotators and both habits (Bonferroni). Among
+    fewer than three nobody is the odd one.
     """
-    z = -float(ndtri(0.05 / (4 * len(rows))))
     for name in ("first_wins", "longer_wins"):
-        n = np.array([row[f"{name}_of"] for row in rows], np.float64)
-        won = np.array([(row[name] or 0.0) * row[f"{name}_of"] for row in rows])
-        for row, mine, k in zip(rows, won, n, strict=True):
-            rest = n.sum() - k
-            gap = (mine / k - (won.sum() - mine) / rest) if k and rest else 0.0
-            pooled = won.sum() / max(n.sum(), 1)
-            wide = z * np.sqrt(pooled * (1 - pooled) * (1 / max(k, 1) + 1 / max(rest, 1)))
-            known = row[f"{name}_low"] is not None and abs(gap) > max(wide, LEANING)
-            row[name.replace("wins", "leans")] = float(gap) if known else 0.0
+        known = [row for row in rows if row[f"{name}_low"] is not None]
+        middle = float(np.median([row[name] for row in known])) if known else 0.0
+        for row in rows:
+            row[name.replace("wins", "leans")] = 0.0
+        for row in known if len(known) > 2 else []:
+            n = row[f"{name}_of"]
+            low, high = wilson(row[name] * n, n, level=1 - 0.05 / (2 * len(known)))
+            gap = row[name] - middle
+            if not low <= middle <= high and abs(gap) >= LEANING:
+                row[name.replace("wins", "leans")] = float(gap)
 
 
 def _odd(row: dict[str, Any], near_chance: float, one_sided: float) -> str:
@@ -244,9 +244,12 @@ def _odd(row: dict[str, Any], near_chance: float, one_sided: float) -> str:
         return f"picks the second in {1 - row['first_wins']:.0%}"
     if (row["longer_wins_low"] or 0) >= one_sided:
         return f"picks the longer in {row['longer_wins']:.0%}"
-    for name in ("longer", "first"):
-        if lean := row[f"{name}_leans"]:
-            return f"picks the {name} in {row[f'{name}_wins']:.0%}, the others in {row[f'{name}_wins'] - lean:.0%}"
+    for name, away in (("longer", "shorter"), ("first", "second")):
+        share, lean = row[f"{name}_wins"], row[f"{name}_leans"]
+        if lean > 0:
+            return f"picks the {name} in {share:.0%}, the median annotator in {share - lean:.0%}"
+        if lean < 0:
+            return f"picks the {away} in {1 - share:.0%}, the median annotator in {1 - share + lean:.0%}"
     return ""
 
 
