@@ -80,14 +80,16 @@ class DawidSkene:
 
 def dawid_skene(
     item: NDArray, annotator: NDArray, label: NDArray, classes: int, *, one_coin: bool = False, pull: float = 0.0,
-    even: bool = False, weight: NDArray[np.float64] | None = None, steps: int = 100, tolerance: float = 1e-6,
+    even: bool = False, weight: NDArray[np.float64] | None = None, start: NDArray[np.float64] | None = None,
+    steps: int = 100, tolerance: float = 1e-6,
 ) -> DawidSkene:  # fmt: skip
     """Expectation maximisation for annotators with confusion matrices of their own, from the majority's shares.
 
     Dawid & Skene 1979, eqs. 2.3-2.5. `one_coin`: one skill an annotator, errors spread evenly over the other labels
     (Zhang, Chen, Zhou & Jordan 2016): steadier when annotators repeat little. `pull`: that many judgements of pooled
     skill are added to each annotator (ours). `even`: all labels are equally common, for labels whose names are
-    arbitrary. `weight` [I] counts items, for a bootstrap. Ends when no posterior moves more than `tolerance`.
+    arbitrary. `weight` [I] counts items, for a bootstrap, which may `start` from the posteriors of a whole fit.
+    Ends when no posterior moves more than `tolerance`.
 
     With two annotators only the product of their skills is known; they come out equal.
 
@@ -100,7 +102,7 @@ def dawid_skene(
     many = np.ones(items) if weight is None else weight
     votes = np.zeros((items, classes))
     np.add.at(votes, (item, label), 1.0)
-    truth = votes / np.maximum(votes.sum(1, keepdims=True), 1)
+    truth = votes / np.maximum(votes.sum(1, keepdims=True), 1) if start is None else start
     done, moved = 0, np.inf
     while done < steps and moved > tolerance:
         done += 1

@@ -143,16 +143,17 @@ def _reliability(table: Judgements, seed: int, *, intervals: bool = True) -> dic
     people, who = np.unique(several.annotator, return_inverse=True)
     label = several.low_won.astype(np.int64)
 
-    def fit(weight: NDArray | None) -> NDArray[np.float64]:
-        options: dict[str, Any] = {"one_coin": True, "pull": PULL, "even": True, "tolerance": 1e-4}
-        return dawid_skene(several.item, who, label, 2, weight=weight, **options).skill
-
-    skill = fit(None)
-    n = np.bincount(who)
+    options: dict[str, Any] = {"one_coin": True, "pull": PULL, "even": True, "tolerance": 1e-4}
+    whole = dawid_skene(several.item, who, label, 2, **options)
+    skill, n = whole.skill, np.bincount(who)
     ends = np.tile(skill, (2, 1))
     if intervals:
         draws = int(np.clip(4_000_000 // len(several), 40, DRAWS))
-        drawn = [fit(w) for block in weights(np.ones(several.items), draws, seed=seed) for w in block]
+        options |= {"start": whole.truth, "tolerance": 1e-3}
+        drawn = [
+            dawid_skene(several.item, who, label, 2, weight=w, **options).skill
+            for block in weights(np.ones(several.items), draws, seed=seed) for w in block
+        ]  # fmt: skip
         ends = np.stack(percentiles(np.array(drawn)))
     out = {}
     for i, a in enumerate(people):
