@@ -213,6 +213,6 @@ def test_tables_of_tables_are_one_each_and_estimates_carry_their_interval():
         {"tags": {"topic": {"a": {"longer": longer}}, "family": {"b": {"longer": {**longer, "share": None}}}}}
     )
     assert [g.caption for g in found] == ["tags: topic", "tags: family"]
-    assert found[0].rows == (("a", "50.0 % (40.0 % to 60.0 %), n = 1,000"),)
+    assert found[0].rows == (("a", "50.0 % (40.0 to 60.0), n = 1,000"),)
     assert found[1].rows == (("b", "–"),)
     assert grids({"longer": longer, "parts": []})[0].rows == (("longer", found[0].rows[0][1]), ("parts", "none"))

@@ -6,13 +6,16 @@ a template cannot print one that has not passed `visible` or `lines`, because th
 
 from functools import cache, lru_cache
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from plaudit.report.terminal import clean
 
 NAME, SENTENCE = 80, 1200  # characters that are shown of a name (an id, a file, an annotator) and of a sentence
 NOTHING = "–"
+JOINERS = "\u200c\u200d"
 
 
 class Visible(str):
@@ -42,11 +45,25 @@ def visible(text: str, most: int = SENTENCE) -> Visible:
 def lines(text: str) -> Visible:
     """A text with its lines and tabs as they are, everything else of that kind as escapes.
 
-    >>> lines("one\\r\\ntwo\\x00")
-    'one\\ntwo\\\\x00'
+    Persian, Hindi and family emoji need the two zero-width joiners: those stay where they join letters or signs
+    beyond ASCII, and are escapes elsewhere.
+
+    >>> lines("one\\r\\ntwo\\x00"), lines("a\\u200cb"), ascii(lines("\\u0645\\u06cc\\u200c\\u06a9"))
+    ('one\\ntwo\\\\x00', 'a\\\\u200cb', "'\\\\u0645\\\\u06cc\\\\u200c\\\\u06a9'")
     """
     kept = text.replace("\r\n", "\n").split("\n")
-    return Visible("\n".join("\t".join(clean(part) for part in line.split("\t")) for line in kept))
+    return Visible("\n".join("\t".join(_with_joiners(part) for part in line.split("\t")) for line in kept))
+
+
+def _with_joiners(text: str) -> str:
+    if not any(joiner in text for joiner in JOINERS):
+        return clean(text)
+    kept = [i for i in range(1, len(text) - 1) if text[i] in JOINERS and _joins(text[i - 1]) and _joins(text[i + 1])]
+    return "".join(clean(text[a + 1 : b]) + text[b : b + 1] for a, b in pairwise([-1, *kept, len(text)]))
+
+
+def _joins(character: str) -> bool:
+    return not character.isascii() and category(character)[0] in "LMS"
 
 
 def fitting(text: str, budget: int) -> int:

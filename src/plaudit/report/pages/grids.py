@@ -71,7 +71,7 @@ def _estimate(value: Any) -> Visible | None:
         return Figure(NOTHING)
     middle, low, high = map(share if rest[0] in SHARES else _cell, three)
     of = f", n = {_cell(value['n'])}" if "n" in value else ""
-    return Figure(f"{middle} ({low} to {high}){of}")
+    return Figure(f"{middle} ({low.removesuffix(' %')} to {high.removesuffix(' %')}){of}")
 
 
 def _nested(value: Any) -> bool:
