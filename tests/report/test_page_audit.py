@@ -216,3 +216,29 @@ def test_tables_of_tables_are_one_each_and_estimates_carry_their_interval():
     assert found[0].rows == (("a", "50.0 % (40.0 to 60.0), n = 1,000"),)
     assert found[1].rows == (("b", "–"),)
     assert grids({"longer": longer, "parts": []})[0].rows == (("longer", found[0].rows[0][1]), ("parts", "none"))
+
+
+def luminance(color):
+    digits = color.lstrip("#")
+    digits = "".join(c * 2 for c in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    r, g, b = (p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def test_every_color_can_be_told_from_what_is_behind_it(html):
+    """WCAG 2: 4.5 for texts, 3 for what figures are made of, in the light, dark and printed scheme."""
+    schemes = [
+        dict(re.findall(r"--([\w-]+): (#\w{3,6});", block)) for block in re.findall(r"(?s):root \{(.*?)\}", html)
+    ]
+    assert len(schemes) == 3
+    texts = [(ink, "paper") for ink in ("ink", "soft", "accent", "wrong-text", "ambiguous-text", "strong-text")]
+    texts += [("ink", behind) for behind in ("panel", "mark-chosen", "mark-rejected", "alike", "unlike")] + [
+        ("soft", "panel")
+    ]
+    shapes = [(kind, "paper") for kind in ("wrong", "ambiguous", "normal", "strong", "accent")]
+    for scheme in schemes:
+        for pairs, least in ((texts, 4.5), (shapes, 3.0)):
+            for front, behind in pairs:
+                low, high = sorted(luminance(scheme[name]) for name in (front, behind))
+                assert (high + 0.05) / (low + 0.05) >= least, (front, behind)
