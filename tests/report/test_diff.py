@@ -61,8 +61,8 @@ def test_long_texts_are_cut_and_counted():
 
 
 def test_words_that_repeat_for_ever_do_not_take_for_ever():
-    start = time.monotonic()
+    start = time.process_time()
     difference("a b " * 1000, "b a a " * 700)
     difference("ha " * 2000, "ha " * 1999 + "ho")
     difference("x y z " * 700, "z y x " * 700)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5

@@ -9,7 +9,7 @@ from itertools import groupby
 WORDS = 2000  # of each side that are compared
 ISLAND = 3  # fewer equal words than this between two changes count as changed: a lone "the" is no agreement
 APART = 0.2  # below this share of common words nothing is marked: everything would be
-_WORK = 300_000  # equal word pairs; plain English of 2,000 words has about 40,000, and the search may visit each often
+_WORK = 150_000  # equal word pairs; plain English of 2,000 words has about 40,000, and the search may visit each often
 _EACH = "[\u3040-\u30ff\u3400-\u9fff]"  # scripts without spaces: each character is a word
 _WORD = re.compile(rf"^\s+|{_EACH}\s*|(?:(?!{_EACH})[\w\u200c\u200d])+\s*|[^\w\s\u200c\u200d]\s*")
 
