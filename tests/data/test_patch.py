@@ -375,6 +375,18 @@ def test_votes_flip_each_for_itself_and_say_when_they_cannot_hold_more(tmp_path)
     assert [n for reason, n in plan.left.items() if "--as-pairs" in reason] == [1]
 
 
+def test_what_was_not_decided_stays_to_the_last_digit(tmp_path):
+    path = tmp_path / "a.jsonl"
+    row = {"instruction": "q", "output_1": "a", "output_2": "b", "preference": 1.0312345678901}
+    path.write_text(json.dumps(row) + "\n")
+    same, _, plan = repaired(path, "alpaca_eval", rule_of(0, [(1.0, 0.0, 1.0)]))
+    assert (same, plan.left) == (path.read_bytes(), {})
+    new, _, plan = repaired(path, "alpaca_eval", rule_of(0, [(0.0, 0.0, 1.0)]))
+    assert (json.loads(new)["preference"], plan.left) == (3 - row["preference"], {})
+    new, _, _ = repaired(path, "alpaca_eval", rule_of(0, [(0.8, 0.0, 1.0)]))
+    assert json.loads(new) == row | {"target": 0.781259}  # 0.8 t + 0.2 (1 - t) of its own t
+
+
 def test_own_columns_compose_with_a_ruling(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"prompt": "q", "chosen": "a", "rejected": "b", "target": 0.9, "margin": 0.5, "weight": 2}\n')

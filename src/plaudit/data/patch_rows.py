@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from math import isclose
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
@@ -88,13 +89,18 @@ def ruled(record: Preference, ruling: Ruling | None, sign: MarginSign = "negate"
     own = values_of(record)
     if ruling is None:
         return own
-    target = 1 - ruling.target if ruling.flipped else ruling.target
-    mixed = own.target if target == ruling.label else target * own.target + (1 - target) * (1 - own.target)
-    margin = ruling.margin if ruling.margin else own.margin
-    if ruling.flipped:
-        margin = {"negate": -margin, "keep": margin, "abs": abs(margin)}[sign]
     sides = (own.worse, own.better) if ruling.flipped else (own.better, own.worse)
-    return Values(*sides, tidy(mixed), tidy(margin), tidy(own.weight * ruling.weight))
+    belief = 1 - ruling.target if ruling.flipped else ruling.target
+    target, margin, weight = own.target, own.margin, own.weight  # to the last digit, where nothing was decided
+    if belief != ruling.label:
+        target = tidy(belief * own.target + (1 - belief) * (1 - own.target))
+    if ruling.margin:
+        margin = tidy(ruling.margin)
+    if ruling.flipped:
+        margin = {"negate": 0.0 - margin, "keep": margin, "abs": abs(margin)}[sign]
+    if ruling.weight != 1:
+        weight = tidy(own.weight * ruling.weight)
+    return Values(*sides, target, margin, weight)
 
 
 def tidy(number: float) -> float:
@@ -195,7 +201,7 @@ def _checked(part: ModuleType, change: Change, wanted: Sequence[Values]) -> Chan
 
 
 def _agree(one: Values, two: Values) -> bool:
-    """Equal; the sides of a tie are in no order."""
-    if one[2:] != two[2:]:
+    """Equal, but for the last digits of a mirrored label; the sides of a tie are in no order."""
+    if not all(isclose(a, b, abs_tol=1e-9) for a, b in zip(one[2:], two[2:])):
         return False
     return one[:2] == two[:2] or (one.target == 0.5 and one[:2] == two[:2][::-1])

@@ -1,6 +1,7 @@
 """AlpacaEval annotations: `instruction`, `output_1`, `output_2` and `preference` from 1 to 2, a soft label.
 
-`preference` - 1 is the probability that the second wins; 1.5, and 0 in older files, are ties.
+`preference` - 1 is the probability that the second wins; 1.5, and 0 in older files, are ties. A `target` beside it
+goes before it.
 """
 
 from collections.abc import Iterable
@@ -27,9 +28,9 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
     prompt = (message("user", filled(row, "instruction", where)),)
     sides = tuple((message("assistant", text(row, name, where)),) for name in _NAMES)
     second = value - 1
-    target = None if second == 0.5 else max(second, 1 - second)
+    soft = {} if second == 0.5 or row.get("target") is not None else {"target": max(second, 1 - second)}
     tags = {name: str(row[name]) for name in ("generator_1", "generator_2") if row.get(name)}
-    return (judged(row, where, prompt, sides, in_order(1 - second, second), names=_NAMES, target=target, tags=tags),)
+    return (judged(row, where, prompt, sides, in_order(1 - second, second), names=_NAMES, tags=tags, **soft),)
 
 
 def swap(row: Row, record: Preference) -> Row:
