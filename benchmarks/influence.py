@@ -178,6 +178,16 @@ def curved_predictions(n: int = 600) -> list[dict[str, Any]]:
     return out
 
 
+def remark(b: dict[str, Any]) -> str:
+    """The comparison in one sentence."""
+    m = {k: v["auroc"] for k, v in b["methods"].items()}
+    best = max((k for k in m if "trusted" not in k), key=lambda k: m[k])
+    return (
+        f"{b['set']}: influence from a stiff head {m['influence, stiff head']:.3f}, the committee {m['committee']:.3f}, both "
+        f"together {m['committee and influence']:.3f}; best without trusted rows: {best} ({m[best]:.3f})."
+    )
+
+
 def document(checks: list[dict[str, Any]], blocks: list[dict[str, Any]], seeds: int) -> dict[str, Any]:
     """What results.py prints."""
     methods = list(blocks[0]["methods"])
@@ -203,7 +213,7 @@ def document(checks: list[dict[str, Any]], blocks: list[dict[str, Any]], seeds: 
              "rows": [[m, *(f"{b['methods'][m]['auroc']:.3f} [{b['methods'][m]['low']:.3f}, {b['methods'][m]['high']:.3f}]" for b in blocks)] for m in methods]
              + [["oracle", *("" if b["oracle"] is None else f"{b['oracle']:.3f}" for b in blocks)]]},
         ],
-        "notes": [],
+        "notes": [remark(b) for b in blocks],
     }  # fmt: skip
 
 
