@@ -166,6 +166,13 @@ def test_training_rows_have_no_groups_to_read():
     assert effects(head, found, judged(head, JUDGE, KIND)).effect.shape == (2, 4)
 
 
+def test_a_feature_that_is_not_a_number_is_named():
+    features = np.zeros((4, 2), np.float32)
+    features[3, 1] = np.nan
+    with pytest.raises(PlauditError, match="comparison 1: a feature"):
+        rows_of(features, Pairs(np.arange(2), np.arange(2, 4), np.ones(2), np.ones(2), np.arange(2).astype(np.uint64)))
+
+
 def test_nothing_to_learn_from_is_an_error():
     with pytest.raises(PlauditError, match="weight"):
         fit_head(TRAIN.weighing(np.zeros(120)), 0.1)

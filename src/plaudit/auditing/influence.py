@@ -108,8 +108,15 @@ class Effects(NamedTuple):
 
 
 def rows_of(features: NDArray, pairs: Pairs, *, margin: NDArray[np.float64] | None = None) -> Rows:
-    """Comparisons of responses whose features are [N, H]; the prompt groups stay behind."""
+    """Comparisons of responses whose features are [N, H]; the prompt groups stay behind.
+
+    Raises:
+        PlauditError: a feature is not a finite number; the comparison is named.
+    """
     x = features[pairs.better].astype(np.float64) - features[pairs.worse]
+    bad = ~np.isfinite(x).all(1)
+    if bad.any():
+        raise PlauditError(f"comparison {int(np.flatnonzero(bad)[0])}: a feature is not a finite number")
     return Rows(x, pairs.target, pairs.weight, np.zeros(len(x)) if margin is None else margin)
 
 
