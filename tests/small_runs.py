@@ -99,7 +99,8 @@ def same(one: dict, other: dict) -> bool:
 def bits(folder: Path) -> dict[str, bytes]:
     """Everything a run's end depends on: final weights, the newest checkpoint's weights, moments and position."""
     newest = max(folder.glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1]))
-    names = ("model.safetensors", "optimizer.safetensors", "trained.safetensors", "adapter_model.safetensors")
+    names = ("model.safetensors", "optimizer.safetensors", "trained.safetensors", "adapter_model.safetensors",
+             "labels.safetensors")  # fmt: skip
     found = {f"{newest.name}/{n}": (newest / n).read_bytes() for n in names if (newest / n).exists()}
     state = json.loads((newest / "state.json").read_text())
     state.pop("seconds")
@@ -107,4 +108,5 @@ def bits(folder: Path) -> dict[str, bytes]:
         "final": (folder / "final" / "model.safetensors").read_bytes(),
         "state": json.dumps(state, sort_keys=True).encode(),
         "metrics": json.dumps(metrics(folder)).encode(),
+        "labels": (folder / "labels.jsonl").read_bytes() if (folder / "labels.jsonl").exists() else b"",
     }

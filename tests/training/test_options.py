@@ -38,6 +38,22 @@ MOVES = {
     "pointwise_coefficient": (0.1, {"files": "mixed"}),
     "center_rewards_coefficient": (1.0, {}),
     "ignore_columns": (True, {"files": "soft"}),
+    "contrastive": ("simcse", {}),
+    "contrastive_on": ("difference", {"contrastive": "simcse"}),
+    "contrastive_beta": (0.3, {"contrastive": "simcse"}),
+    "contrastive_temperature": (0.5, {"contrastive": "simcse"}),
+    "contrastive_prototypes": (7, {"contrastive": "swav"}),
+    "contrastive_noise": ("hidden", {"contrastive": "simcse"}),
+    "contrastive_dropout": (0.3, {"contrastive": "simcse"}),
+    "meta": ("GROUPS", {"meta_eta": 0.01}),
+    "meta_eta": (0.5, {"meta": "GROUPS"}),
+    "meta_order": ("exact", {"meta": "GROUPS", "meta_eta": 0.5}),
+    "meta_batch_size": (2, {"meta": "GROUPS", "meta_eta": 0.5}),
+    "smoothing_beta": (0.3, {"max_steps": 6}),
+    "margin": ("constant", {}),
+    "margin_scale": (0.5, {"margin": "constant"}),
+    "margin_cap": (0.5, {"margin": "constant"}),
+    "margin_decay": (0.2, {"margin": "running", "learning_rate": 5e-3}),
     "held_out": (0.5, {}),
     "group_by": ("id", {"files": "threads"}),
     "eval": ("FILE", {}),
@@ -81,6 +97,15 @@ def files(tmp_path_factory):
     return found | {"mixed": found["pairs"] + found["rated"], "dropping": dropping(folder / "dropping")}
 
 
+def _named(files, value):
+    """Options with the files they stand for."""
+    if isinstance(value, dict) and set(value) <= set(TrainOptions.model_fields):
+        return {k: _named(files, v) for k, v in value.items()}
+    return (
+        {"FILE": files["held"][0], "GROUPS": files["lists"][0]}.get(value, value) if isinstance(value, str) else value
+    )
+
+
 @pytest.mark.slow  # thirty pairs of runs
 @pytest.mark.parametrize("option", MOVES)
 def test_an_option_changes_the_outcome(tmp_path, files, option):
@@ -89,8 +114,7 @@ def test_an_option_changes_the_outcome(tmp_path, files, option):
     names = files[shared.pop("files", "pairs")]
     if "model" in shared:
         shared["model"] = files["dropping"]
-    if option == "eval":
-        other = files["held"][0]
+    other, shared = (_named(files, v) for v in (other, shared))
     go(names, tmp_path / "a", **shared)
     go(names, tmp_path / "b", **{**shared, option: other})
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "b"))

@@ -8,7 +8,7 @@ import pytest
 
 from plaudit.errors import Interrupted, PlauditError
 from plaudit.training import track
-from small_runs import bits, dropping, go, losses, metrics, noise, pairs, write
+from small_runs import bits, dropping, go, lists, losses, metrics, noise, pairs, write
 
 KINDS = {
     "full": {},
@@ -17,6 +17,22 @@ KINDS = {
     "frozen": {"tuning": "frozen"},
     "ties": {"loss": "davidson"},
     "bfloat16": {"dtype": "bfloat16"},
+    "views": {"contrastive": "swav", "batch_tokens": 64, "contrastive_dropout": 0.2},
+    "moving": {"smoothing_beta": 0.3, "margin": "running", "margin_scale": 2.0},
+    "everything": {
+        "model": "dropping",
+        "dropout": True,
+        "contrastive": "swav",
+        "contrastive_on": "difference",
+        "smoothing_beta": 0.3,
+        "margin": "confidence",
+        "meta": "GROUPS",
+        "meta_eta": 0.3,
+        "loss": "davidson",
+        "batch_tokens": 64,
+        "tuning": "lora",
+    },
+    "exact": {"meta": "GROUPS", "meta_eta": 0.3, "meta_order": "exact", "model": "dropping", "dropout": True},
     "weighty": {"weight_decay": 0.1, "batch_tokens": 64, "gradient_checkpointing": True},
 }
 HOW = {"max_steps": 6, "eval_steps": 2, "save_steps": 1, "save_total_limit": 99, "batch_size": 4}
@@ -44,6 +60,8 @@ def test_resumed_from_any_step_a_run_ends_with_the_same_bits(tmp_path, model, ki
     how = HOW | KINDS[kind]
     if "model" in how:
         how["model"] = model
+    if "meta" in how:
+        how["meta"] = write(tmp_path / "m.jsonl", lists(7))
     run = go(file, tmp_path / "D", **how)
     for step in (0, 3, 6):
         again = go(file, cut(tmp_path / "D", tmp_path / f"D{step}", step), resume_run=True, **how)

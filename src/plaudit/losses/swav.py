@@ -67,6 +67,5 @@ def loss(
     """One value per row: views [M, H] and [M, H], prototypes [K, H] to [M]. `fixed`: codes made before, [M, K] each."""
     centres = unit(prototypes.to(first)).T
     s, t = unit(first) @ centres, unit(second) @ centres
-    how = {"epsilon": epsilon, "iterations": iterations}
-    q_s, q_t = fixed or (codes(s, **how), codes(t, **how))
+    q_s, q_t = fixed or [codes(side, epsilon=epsilon, iterations=iterations) for side in (s, t)]
     return -(q_s * log_softmax(t / temperature, 1)).sum(1) - (q_t * log_softmax(s / temperature, 1)).sum(1)

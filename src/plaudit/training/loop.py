@@ -20,18 +20,19 @@ from plaudit.folders import is_sealed, publish, recover, write_file
 from plaudit.models import checkpoint
 from plaudit.models.backbone import Loaded
 from plaudit.models.forward import Reader
-from plaudit.models.trees.probe import probe
+from plaudit.models.trees.probe import Verdict, probe
 from plaudit.report.terminal import as_json, note, progress
 from plaudit.seeds import seed_for
-from plaudit.training import judge, resume, schedule
+from plaudit.training import card, judge, resume, schedule
 from plaudit.training.batches import batches, everything, steps_per_epoch
+from plaudit.training.extras import Extras, check, extras_for
 from plaudit.training.interrupt import Interrupt
 from plaudit.training.objective import Objective
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Prepared, prepare
 from plaudit.training.start import accelerator_for, is_sharded, objective_for, optimizer_for, ready
-from plaudit.training.steps.plain import Around, step
-from plaudit.training.track import Metrics, Sink, check_sinks, sinks
+from plaudit.training.track import Metrics, Sink, check_sinks, sinks, step_values
+from plaudit.training.views import Views
 
 
 def train(
@@ -63,12 +64,17 @@ def train(
     if folder.exists() and any(folder.iterdir()) and not resume_run:
         raise PlauditError(f"{folder} is not empty", advice="--resume goes on with it; or choose another --output-dir")
     check_sinks(options.report_to)
+    check(options)
     objective = objective_for(options)
     accelerator = accelerator_for(options)
     loaded = ready(model, options)
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
     objective.refuse_unread(everything(prepared.train.columns))
-    run = Run(folder, loaded, prepared, options, objective, accelerator, model)
+    way = probe(loaded.model)
+    extras = extras_for(
+        options, loaded, prepared, objective, way.way, sharded=is_sharded(accelerator), columns=columns
+    )  # fmt: skip
+    run = Run(folder, loaded, prepared, options, objective, accelerator, model, extras, way)
     return run.go(resume_run, allow_changes)
 
 
@@ -84,14 +90,16 @@ class Run:
         objective: Objective,
         accelerator: Accelerator,
         base: str,
+        extras: Extras,
+        verdict: Verdict,
     ) -> None:
         self.folder, self.loaded, self.prepared, self.options = folder, loaded, prepared, options
         self.objective, self.accelerator, self.base = objective, accelerator, base
+        self.extras, self.verdict = extras, verdict
         self.main = accelerator.is_main_process
         loaded.model.to(accelerator.device)
         objective.parameters.to(accelerator.device)
-        self.verdict = probe(loaded.model)
-        self.reader = Reader(loaded.model, self.verdict.way)
+        self.reader = (Views if extras.contrast else Reader)(loaded.model, verdict.way)
         self.plain = self._plain()
         self.optimizer = optimizer_for(self.reader, self.objective, options)
         self.wrapped, self.optimizer = accelerator.prepare(self.reader, self.optimizer)
@@ -103,7 +111,7 @@ class Run:
         self.state: dict[str, Any] = {
             "best": None, "best_checkpoint": "", "patience": 0, "skipped": 0, "num_tokens": 0, "seconds": 0.0,
         }  # fmt: skip
-        self.digests = {**prepared.digests, "model": loaded.fingerprint}
+        self.digests = {**prepared.digests, "model": loaded.fingerprint, **extras.digests}
         self.wanted = {k: v for k, v in options.model_dump().items() if k not in ("report_to", "device")}
 
     def _plain(self) -> Reader | None:
@@ -135,8 +143,9 @@ class Run:
         if self.main:
             self._bring_home(weights)
             resume.save(
-                self.folder, done, weights=weights, moments=moments, state=self._facts(), write_model=self._write_model
-            )
+                self.folder, done, weights=weights, moments=moments, state=self._facts(), write_model=self._write_model,
+                labels=self.extras.labels.tensors() if self.extras.labels else None,
+            )  # fmt: skip
             resume.prune(self.folder, self.options.save_total_limit, self.state["best_checkpoint"])
         self.saved = done
         self.accelerator.wait_for_everyone()
@@ -155,30 +164,7 @@ class Run:
             if self.options.tuning == "lora":
                 resume.write_adapter(part, self.plain.model, self.loaded.tokenizer)
             else:
-                checkpoint.save(part, self.plain.model, self.loaded.tokenizer, self._card(None))
-
-    def _card(self, held: Mapping[str, float] | None) -> dict[str, Any]:
-        p = self.prepared
-        groups = sorted({int(g) for g in p.train.groups})
-        return {
-            "base_model": self.loaded.origin,
-            "base_fingerprint": self.loaded.fingerprint,
-            "rows": self._rows(),
-            "options": self.wanted,
-            "digests": self.digests,
-            "groups": {"by": self.options.group_by, "train": [f"{g:016x}" for g in groups]},
-            "held_out": dict(held) if held else None,
-            "reward": {"mean": held["eval_mean_reward"], "std": held["plaudit/eval_std_reward"], "source": "held-out"}
-            if held
-            else None,
-            "loss_parameters": {n: p.item() for n, p in self.objective.parameters.items()},
-            "way": self.verdict.way,
-            "policy": self.loaded.policy.facts(),
-        }
-
-    def _rows(self) -> dict[str, int]:
-        c = self.prepared.counts
-        return {"train": c["train"], "held_out": c["held_out"], "dropped": c["dropped"], "cut": c["cut"]}
+                checkpoint.save(part, self.plain.model, self.loaded.tokenizer, card.card(self, None))
 
     # the road
 
@@ -221,7 +207,8 @@ class Run:
             self._say("no checkpoint yet: starting from the first step")
             return
         state = resume.read_state(newest)
-        changed = resume.changes(state, {"digests": self.digests, "options": self.wanted})
+        was = {**state, "options": TrainOptions().model_dump() | state["options"]}  # younger options had their defaults
+        changed = resume.changes(was, {"digests": self.digests, "options": self.wanted})
         if changed and not allow_changes:
             raise PlauditError(
                 "cannot resume, the run was started otherwise:\n  " + "\n  ".join(changed),
@@ -230,6 +217,8 @@ class Run:
         for change in changed:
             self._say(f"resuming although {change}")
         resume.restore(newest, self._moving(), self.optimizer)
+        if self.extras.labels:
+            self.extras.labels.restore(resume.read_labels(newest))
         self.state = {k: state[k] for k in self.state}
         self.done = self.saved = int(state["step"])
         self._say(f"resuming from {newest.name}")
@@ -253,8 +242,8 @@ class Run:
     def _steps(self, interrupt: Interrupt) -> None:
         o, start, carried = self.options, time.perf_counter(), self.state["seconds"]
         feed = batches(
-            self.prepared.train.encoded, self.prepared.train.columns, size=self.size, budget=o.batch_tokens,
-            seed=o.seed, start=self.done, shares=self.accelerator.num_processes,
+            self.prepared.train.encoded, self.extras.columns(self.prepared.train.columns), size=self.size,
+            budget=o.batch_tokens, seed=o.seed, start=self.done, shares=self.accelerator.num_processes,
         )  # fmt: skip
         with progress("training", self.steps) as bar:
             bar.advance(self.done)
@@ -263,6 +252,8 @@ class Run:
                 rate = self._rate()
                 sums = self._step(next(feed))
                 self.done += 1
+                if self.extras.labels and self.done % self.per_epoch == 0:
+                    self.extras.labels.epoch()
                 bar.advance(1, **self._log(sums, rate, time.perf_counter() - before))
                 self.state["seconds"] = carried + time.perf_counter() - start
                 self._judge_and_save()
@@ -287,9 +278,9 @@ class Run:
     def _step(self, micro: Sequence) -> dict[str, float]:
         self.wrapped.train()
         torch.manual_seed(seed_for(self.options.seed, "dropout", self.done, self.accelerator.process_index))
-        around = Around(self.accelerator, self.options.max_grad_norm)
+        around = self.extras.around(self.accelerator, self.options, self.done)
         try:
-            return step(self.wrapped, micro, self.objective, self.optimizer, around=around)
+            return self.extras.step(self.wrapped, micro, self.objective, self.optimizer, around=around)
         except PlauditError as error:
             raise type(error)(self._located(error), advice=error.advice or _ADVICE) from error
 
@@ -304,18 +295,9 @@ class Run:
         if sums.get("skipped"):
             self.state["skipped"] += 1
             return {"skipped": self.state["skipped"]}
-        compared = sums["compared"]
         self.state["num_tokens"] += int(sums["num_tokens"])
-        values = {
-            "loss": sums["loss_sum"],
-            "plaudit/plain_loss": sums["plain_sum"] / sums["plain_weight"] if sums["plain_weight"] else math.nan,
-            "accuracy": sums["accurate"] / compared if compared else math.nan,
-            "margin": sums["margin_sum"] / compared if compared else math.nan,
-            "min_reward": sums["reward_min"], "mean_reward": sums["reward_sum"] / max(sums["n"], 1),
-            "max_reward": sums["reward_max"], "grad_norm": sums["grad_norm"], "learning_rate": rate,
-            "num_tokens": self.state["num_tokens"], "plaudit/computed_tokens": int(sums["tokens"]),
-            "epoch": self.done / self.per_epoch,
-        }  # fmt: skip
+        run = {"learning_rate": rate, "num_tokens": self.state["num_tokens"], "epoch": self.done / self.per_epoch}
+        values = step_values(sums, run)
         if self.done % self.options.logging_steps == 0 or self.done == self.steps:
             self._tell(values)
         return {"loss": values["loss"], "accuracy": values["accuracy"], "margin": values["margin"],
@@ -345,18 +327,21 @@ class Run:
             resume.restore_weights(self.folder / best, self._moving())
         if is_sharded(self.accelerator):
             self._bring_home({n: resume.whole(p) for n, p in self._moving().items()})
-        card = self._card(self.state["best"])
+        facts = card.card(self, self.state["best"])
         document = {
-            "steps": self.done, "rows": self._rows(), "options": self.options.model_dump(), "model": self.base,
-            "digests": self.digests, "held_out": self.state["best"] or {}, "way": self.verdict.way,
-            "loss_parameters": card["loss_parameters"], "skipped_steps": self.state["skipped"],
-            "num_tokens": self.state["num_tokens"], "seconds": self.state["seconds"],
+            "steps": self.done, "rows": card.rows(self.prepared), "options": self.options.model_dump(),
+            "model": self.base, "digests": self.digests, "held_out": self.state["best"] or {}, "way": self.verdict.way,
+            "loss_parameters": facts["loss_parameters"], "skipped_steps": self.state["skipped"],
+            "num_tokens": self.state["num_tokens"], "seconds": self.state["seconds"], **self.extras.facts(),
         }  # fmt: skip
         if self.main:
             assert self.plain is not None
             recover(self.folder / "final")
             with publish(self.folder / "final", replace=True) as part, resume.as_system_error(part):
-                checkpoint.save(part, self.plain.model, self.loaded.tokenizer, card)
+                checkpoint.save(part, self.plain.model, self.loaded.tokenizer, facts)
+            if self.options.smoothing_beta and self.extras.labels:
+                lines = self.extras.labels.lines(self.prepared.train.preferences)
+                write_file(self.folder / "labels.jsonl", "".join(lines).encode())
             write_file(self.folder / "run.json", as_json(document).encode())
         self.accelerator.wait_for_everyone()
         return document

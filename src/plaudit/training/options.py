@@ -73,6 +73,40 @@ class TrainOptions(BaseModel):
     ignore_columns: bool = False
     """Train as if the files carried no target, margin and weight."""
 
+    contrastive: Literal["none", "simcse", "swav"] = "none"
+    """Contrastive regulariser beside the loss: two noisy views of each response should agree."""
+    contrastive_on: Literal["pairs", "difference"] = "pairs"
+    """What is viewed: the two responses of a comparison, or their difference in both directions."""
+    contrastive_beta: float | None = Field(None, ge=0)
+    """Weight of the regulariser; by default 1 (simcse), 0.1 (swav on pairs), 0.5 (swav on differences)."""
+    contrastive_temperature: float | None = Field(None, gt=0)
+    """Temperature of the regulariser; by default 0.05 (simcse), 0.1 (swav)."""
+    contrastive_prototypes: int | None = Field(None, ge=2)
+    """Prototypes of swav; by default 50 on pairs, 20 on differences."""
+    contrastive_noise: Literal["attention", "hidden"] = "attention"
+    """What the views drop: attention weights (two passes through the model), or parts of what the head reads (one).
+    A model that cannot read token trees takes hidden."""
+    contrastive_dropout: float = Field(0.05, ge=0, lt=1)
+    """Share that a view drops."""
+    meta: str = ""
+    """File of response groups, labels unread, that the model should tell apart while it learns (MetaRM)."""
+    meta_eta: float = Field(0.01, ge=0)
+    """Step of the ascent on the meta groups; 0 is plain training."""
+    meta_order: Literal["first", "exact"] = "first"
+    """Whether the descent is differentiated through the ascent: first, as the paper, or exact (second order)."""
+    meta_batch_size: int = Field(0, ge=0)
+    """Meta groups in one step; 0 means as many as preferences."""
+    smoothing_beta: float = Field(0.0, ge=0, le=1)
+    """How far each label moves towards what the model believes after every epoch; 0 leaves labels alone."""
+    margin: Literal["none", "constant", "strength", "batch_mean", "confidence", "running"] = "none"
+    """Margin asked of every comparison beside the one its row carries."""
+    margin_scale: float = Field(1.0, ge=0)
+    """Factor on that margin (of constant: the margin itself)."""
+    margin_cap: float = Field(3.0, ge=0)
+    """The largest such margin."""
+    margin_decay: float = Field(0.9, ge=0, lt=1)
+    """Memory of the running margin: share of its mean that a step keeps."""
+
     eval: str = ""
     """File of held-out preferences; by default a share of the prompt groups is set aside."""
     held_out: float = Field(0.1, ge=0, lt=1)

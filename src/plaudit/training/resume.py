@@ -2,7 +2,8 @@
 
 `checkpoint-<step>/` is published whole. It loads as a model of its own (with LoRA: as an adapter); beside it lie
 `optimizer.safetensors` (AdamW's moments by parameter name), `state.json` (the position and what training has seen so
-far) and `trained.safetensors`: the weights that move and are not in `model.safetensors` under their own names.
+far) and `trained.safetensors`: the weights that move and are not in `model.safetensors` under their own names. A run
+whose labels or margins move keeps those in `labels.safetensors`.
 """
 
 import errno
@@ -23,6 +24,7 @@ from plaudit.errors import PlauditError
 from plaudit.folders import is_sealed, publish, sealed_folders
 
 OPTIMIZER, STATE, TRAINED, MODEL = "optimizer.safetensors", "state.json", "trained.safetensors", "model.safetensors"
+LABELS = "labels.safetensors"
 PREFIX = "model."  # Reader.model
 Tensors = dict[str, Tensor]
 
@@ -71,7 +73,7 @@ def restore_moments(named: Mapping[str, Tensor], optimizer: Any, table: Mapping[
 
 def save(
     folder: Path, step: int, *, weights: Tensors, moments: Tensors, state: Mapping[str, Any],
-    write_model: Callable[[Path], None],
+    write_model: Callable[[Path], None], labels: Tensors | None = None,
 ) -> Path:  # fmt: skip
     """Publish `folder/checkpoint-<step>`; `write_model` puts what others load beside the exact state.
 
@@ -83,6 +85,8 @@ def save(
         write_model(part)
         _write(_beside(part, weights), part / TRAINED)
         _write(moments, part / OPTIMIZER)
+        if labels is not None:
+            _write(labels, part / LABELS)
         text = json.dumps({"step": step, **state}, indent=1, sort_keys=True)
         (part / STATE).write_text(text, encoding="utf-8")
     return target
@@ -149,6 +153,17 @@ def newest(folder: Path) -> tuple[Path | None, list[Path]]:
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """The position and all that training had seen."""
     return json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+
+
+def read_labels(checkpoint: Path) -> Tensors:
+    """What the labels of a run were by then.
+
+    Raises:
+        PlauditError: the checkpoint is of a run whose labels did not move.
+    """
+    if not (checkpoint / LABELS).exists():
+        raise PlauditError(f"{checkpoint.name} holds no moving labels or margins, which this run has")
+    return load_file(checkpoint / LABELS)
 
 
 def restore(checkpoint: Path, named: Mapping[str, Tensor], optimizer: Any) -> None:

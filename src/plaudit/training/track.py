@@ -1,6 +1,7 @@
 """Where metrics go: always `metrics.jsonl` and `curves.svg`, beside them any tracker asked for by name."""
 
 import json
+import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
@@ -11,6 +12,24 @@ from typing import Any, Protocol
 from plaudit.errors import OptionError
 from plaudit.folders import write_file
 from plaudit.report import svg
+
+
+def step_values(sums: Mapping[str, float], run: Mapping[str, float]) -> dict[str, float]:
+    """What the log says of a step, from the sums of `training/steps` and where the run stands.
+
+    TRL's names where it has them; ours, and what a part of a step reports under its own name, begin with `plaudit/`.
+    """
+    compared = sums["compared"]
+    values = {
+        "loss": sums["loss_sum"],
+        "plaudit/plain_loss": sums["plain_sum"] / sums["plain_weight"] if sums["plain_weight"] else math.nan,
+        "accuracy": sums["accurate"] / compared if compared else math.nan,
+        "margin": sums["margin_sum"] / compared if compared else math.nan,
+        "min_reward": sums["reward_min"], "mean_reward": sums["reward_sum"] / max(sums["n"], 1),
+        "max_reward": sums["reward_max"], "grad_norm": sums["grad_norm"], "learning_rate": run["learning_rate"],
+        "num_tokens": run["num_tokens"], "plaudit/computed_tokens": int(sums["tokens"]), "epoch": run["epoch"],
+    }  # fmt: skip
+    return values | {name: value for name, value in sums.items() if name.startswith("plaudit/")}
 
 
 class Sink(Protocol):

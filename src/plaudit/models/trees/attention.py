@@ -7,6 +7,7 @@ What a family passes on and this function does not know, it refuses: a wrong num
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -126,7 +127,8 @@ def attend(
         return flex.attend(query.to(value.dtype), key.to(value.dtype), value, mask, scaling, softcap or 0.0), None
     if repeats > 1:
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
-    keys = tree.noise.keys(module, query.shape[1], causal=causal) if tree.noise else None
+    noise = tree.noise
+    keys = noise.keys(module, query.shape[1], causal=causal) if noise else None
     parts = []
     for start, stop, spans, above in tree.steps:
         q, k, v = query[:, :, start:stop], _gather(key, spans), _gather(value, spans)
@@ -134,7 +136,7 @@ def attend(
         if causal and not plain:
             mask = tree.mask(stop - start, above, window if above + stop - start > window else 0, q.device)
         if softcap or by_hand:
-            thin = (lambda w, own=keys[:, start:stop]: tree.noise.thin(w, own)) if keys is not None else None
+            thin = None if noise is None or keys is None else partial(noise.thin, keys=keys[:, start:stop])
             parts.append(_by_hand(q, k, v, mask, plain, scaling, softcap, dropout, thin))
         else:
             how: Any = {"is_causal": plain, "scale": scaling, "dropout_p": dropout}

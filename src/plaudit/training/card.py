@@ -1,0 +1,38 @@
+"""What a checkpoint says about the run that made it: the facts of `plaudit.json`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from plaudit.training.prepare import Prepared
+
+if TYPE_CHECKING:
+    from plaudit.training.loop import Run
+
+
+def rows(prepared: Prepared) -> dict[str, int]:
+    """Counts of preferences by what became of them."""
+    c = prepared.counts
+    return {"train": c["train"], "held_out": c["held_out"], "dropped": c["dropped"], "cut": c["cut"]}
+
+
+def card(run: "Run", held: Mapping[str, float] | None) -> dict[str, Any]:
+    """The facts of a checkpoint; `held` are the held-out numbers it goes by."""
+    p = run.prepared
+    groups = sorted({int(g) for g in p.train.groups})
+    learned = {n: p.item() for n, p in run.objective.parameters.items() if p.numel() == 1}  # prototypes score nothing
+    reward = None
+    if held:
+        reward = {"mean": held["eval_mean_reward"], "std": held["plaudit/eval_std_reward"], "source": "held-out"}
+    return {
+        "base_model": run.loaded.origin,
+        "base_fingerprint": run.loaded.fingerprint,
+        "rows": rows(p),
+        "options": run.wanted,
+        "digests": run.digests,
+        "groups": {"by": run.options.group_by, "train": [f"{g:016x}" for g in groups]},
+        "held_out": dict(held) if held else None,
+        "reward": reward,
+        "loss_parameters": learned,
+        "way": run.verdict.way,
+        "policy": run.loaded.policy.facts(),
+    }

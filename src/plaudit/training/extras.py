@@ -1,0 +1,102 @@
+"""What a run has beside plain training: labels that move, a contrastive part, meta groups; made once, said aloud."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plaudit.errors import OptionError
+from plaudit.models.forward import Way, inner
+from plaudit.models.heads.scalar import last_layer
+from plaudit.training.batches import Columns
+from plaudit.training.contrast import Contrast, contrast_for
+from plaudit.training.labels import Labels, labels_for
+from plaudit.training.objective import Objective
+from plaudit.training.options import TrainOptions
+from plaudit.training.prepare import Prepared
+from plaudit.training.steps import meta, plain
+from plaudit.training.steps._gradient import Around, Ascent
+from plaudit.training.unlabelled import Unlabelled, unlabelled
+from plaudit.training.views import kind_for
+
+
+@dataclass(frozen=True)
+class Extras:
+    """The parts that are in use, None for the others, and the step that goes with them."""
+
+    labels: Labels | None = None
+    contrast: Contrast | None = None
+    ascent: Ascent | None = None
+
+    @property
+    def step(self) -> Callable[..., dict]:
+        """The step of `training/steps` that this run takes."""
+        return meta.step if self.ascent else plain.step
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of what went in beside the preferences."""
+        return {"meta": self.ascent.groups.digest} if self.ascent else {}
+
+    def around(self, accelerator: Any, options: TrainOptions, step: int) -> Around:
+        """What surrounds an optimiser step."""
+        extras = (self.labels, self.contrast, self.ascent)
+        return Around(accelerator, options.max_grad_norm, options.seed, step, *extras)
+
+    def columns(self, plain_columns: Columns) -> Columns:
+        """The columns to train on: targets that move, or those that came."""
+        return self.labels.columns if self.labels else plain_columns
+
+    def facts(self) -> dict[str, Any]:
+        """What `run.json` says about them; nothing of a plain run."""
+        found: dict[str, Any] = {}
+        if self.contrast:
+            found["views"] = {"noise": self.contrast.kind, "beta": self.contrast.beta}
+        if self.ascent:
+            groups = self.ascent.groups
+            found["meta"] = {"groups": len(groups), "dropped": groups.dropped, "held_out_groups": groups.shared}
+        return found
+
+
+def check(options: TrainOptions) -> None:
+    """Refuse options that say nothing or contradict, before anything is read.
+
+    Raises:
+        OptionError: every one of them.
+    """
+    mistakes = []
+    for room, off in (("contrastive", "none"), ("meta", ""), ("margin", "none")):
+        if getattr(options, room) == off:
+            for field, facts in type(options).model_fields.items():
+                if field.startswith(f"{room}_") and getattr(options, field) != facts.default:
+                    mistakes.append(f"{field} does nothing without --{room}")
+    if mistakes:
+        raise OptionError(mistakes)
+
+
+def extras_for(
+    options: TrainOptions, loaded: Any, prepared: Prepared, objective: Objective, way: Way, *, sharded: bool,
+    columns: Mapping[str, str] | None = None,
+) -> Extras:  # fmt: skip
+    """The parts asked for; what a contrastive part learns joins the objective's parameters.
+
+    Raises:
+        OptionError: FSDP, or a second derivative through a model that cannot read token trees.
+    """
+    mistakes = []
+    if sharded and options.contrastive != "none":
+        mistakes.append("contrastive: not under FSDP, whose processes hold no whole weights")
+    if sharded and options.meta:
+        mistakes.append("meta: not under FSDP, whose processes hold no whole weights")
+    if options.meta and options.meta_order == "exact" and way != "tree":
+        mistakes.append("meta_order exact: a model that cannot read token trees has no second derivative here")
+    if mistakes:
+        raise OptionError(mistakes, advice="start several processes without FSDP, or take --meta-order first")
+    width = last_layer(inner(loaded.model)).in_features
+    contrast = contrast_for(options, width, kind_for(options.contrastive_noise, way))
+    if contrast is not None:
+        objective.parameters.update(contrast.parameters)
+    ascent = None
+    if options.meta:
+        groups: Unlabelled = unlabelled(options, loaded.policy, columns=columns, held=prepared.held.groups.tolist())
+        ascent = Ascent(groups, options.meta_eta, options.meta_order)
+    return Extras(labels_for(prepared.train.columns, options, objective), contrast, ascent)
