@@ -29,7 +29,7 @@ from plaudit.data.sources import BOM, form_of, kind_of
 from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import file_digest
 from plaudit.records import Preference
-from plaudit.signals.recipes import steps
+from plaudit.signals.recipes import Step, steps
 from plaudit.signals.votes import Signals
 
 DEFAULT = "default"  # the preset of signals.recipes that is applied when nothing is asked for
@@ -82,6 +82,27 @@ def repair(
     target = None if output is None else Path(output)
     plan = steps(treatment or (() if options.decisions else (DEFAULT,)))
     form = _ready(source, target, options)
+    rulings, doubtful = _ruled(source, audit, plan, options)
+    if options.doubtful is not None and not options.dry_run:
+        export(options.doubtful, doubtful)
+    job = Plan(rulings, Manner(rulings.fill, options.strength, options.margin_sign), renames(options.columns))
+    if target is not None and not options.dry_run:
+        header = {
+            "plaudit": "ledger", "format": ledger.FORMAT, "form": form, "treatments": rulings.steps,
+            "audit": file_digest(Path(audit) / store.SIGNALS), "as_pairs": options.as_pairs,
+        }  # fmt: skip
+        (_write_table if form == "parquet" else _write_bytes)(source, target, form, job, options, header)
+    elif target is not None or options.doubtful is None:
+        _rehearse(source, form, job, options)
+    names = ("", "") if target is None else (str(target), str(ledger.ledger_of(target)))
+    return Repaired(*names, form, job.layout, tuple(rulings.steps), tuple(job.columns), _counts(job),
+                    dict(job.left.most_common()), len(doubtful))  # fmt: skip
+
+
+def _ruled(
+    source: str, audit: str | Path, plan: Sequence[Step], options: RepairOptions
+) -> tuple[Rulings, list[dict[str, Any]]]:
+    """The ruling on every comparison of the audit, and the doubtful ones of the file."""
     signals, _ = store.load(audit)
     decision = decisions(options.decisions, signals)
     places = Places(signals)
@@ -89,26 +110,7 @@ def repair(
     if not seen.matched:
         advice = f"name the file that was audited, or: plaudit audit {source} --output-dir D"
         raise PlauditError(f"{audit} knows no preference of {source}: it is the audit of another file", advice=advice)
-    rulings = Rulings(signals, places, plan, seen.label, decision)
-    if options.doubtful is not None and not options.dry_run:
-        export(options.doubtful, seen.doubtful)
-    job = Plan(rulings, Manner(rulings.fill, options.strength, options.margin_sign), renames(options.columns))
-    header = {
-        "plaudit": "ledger", "format": ledger.FORMAT, "form": form, "treatments": rulings.steps,
-        "audit": file_digest(Path(audit) / store.SIGNALS), "as_pairs": options.as_pairs,
-    }  # fmt: skip
-    if target is None or options.dry_run:
-        if target is not None or options.doubtful is None:
-            _rehearse(source, form, job, options)
-    elif form == "parquet":
-        _write_table(source, target, job, options, header)
-    else:
-        _write_bytes(source, target, form, job, options, header)
-    return Repaired(
-        "" if target is None else str(target), "" if target is None else str(ledger.ledger_of(target)), form,
-        job.layout, tuple(rulings.steps), tuple(job.columns), _counts(job), dict(job.left.most_common()),
-        len(seen.doubtful),
-    )  # fmt: skip
+    return Rulings(signals, places, plan, seen.label, decision), seen.doubtful
 
 
 COUNTED = (
@@ -252,7 +254,9 @@ def _still_read(source: str, target: Path, head: bytes, form: str) -> None:
         )
 
 
-def _write_table(source: str, target: Path, job: Plan, options: RepairOptions, header: dict[str, Any]) -> None:
+def _write_table(
+    source: str, target: Path, form: str, job: Plan, options: RepairOptions, header: dict[str, Any]
+) -> None:
     """Write a parquet file and its ledger."""
     shape = patch_table.shape_of(source, _names(job))
     with parts(ledger.ledger_of(target), target) as (book, out), _draft(target) as draft:

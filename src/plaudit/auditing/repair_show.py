@@ -1,6 +1,8 @@
 """A repair on the screen: what was done, what stays as it is and why, and the command to run next."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from plaudit.auditing.options import RepairOptions
@@ -31,15 +33,23 @@ def show(found: Repaired, source: str, audit: str, options: RepairOptions) -> No
             terminal.table("left as they are", ["why", "count"], left)
         if found.columns:
             terminal.note(f"columns on every pair: {', '.join(found.columns)}")
-    if options.doubtful is not None and not options.dry_run:
+    if not options.dry_run:
+        _next(found, source, audit, options)
+
+
+def _next(found: Repaired, source: str, audit: str, options: RepairOptions) -> None:
+    """The commands to run next, as they would be typed."""
+    suffix = "".join(Path(source).suffixes[-2 if source.lower().endswith(".gz") else -1 :])
+    more = f" --layout {quote(options.layout)}" if options.layout else ""
+    more += f" --columns {quote(options.columns)}" if options.columns else ""
+    if options.doubtful is not None:
+        back = f"--audit {quote(audit)}{more} --decisions {quote(str(options.doubtful))} --output decided{suffix}"
         terminal.note(f"{found.doubtful:,} doubtful pairs: fill in `decision` in {options.doubtful}, then")
-        terminal.note(
-            f"  plaudit repair {source} --audit {audit} --decisions {options.doubtful} --output decided.jsonl"
-        )
-    if found.output and not options.dry_run:
-        more = f" --columns {options.columns}" if options.columns else ""
-        terminal.note(f"undo: plaudit repair --undo {found.output} --output original")
-        terminal.note(f"next: plaudit train {found.output}{more} --model M --output-dir D")
+        terminal.note(f"  plaudit repair {quote(source)} {back}")
+    if found.output:
+        more = "" if options.as_pairs else more
+        terminal.note(f"undo: plaudit repair --undo {quote(found.output)} --output original{suffix}")
+        terminal.note(f"next: plaudit train {quote(found.output)}{more} --model M --output-dir D")
 
 
 def show_undone(source: str, output: str, header: Mapping[str, Any]) -> None:

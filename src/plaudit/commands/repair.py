@@ -23,14 +23,13 @@ def repair(
     Parameters
     ----------
     files
-        The file that was audited: json, jsonl, csv or parquet, gzipped or not. It is never written to.
+        The file that was audited; it is never written to.
     audit
         Folder of the audit.
     treatment
-        Treatments in order, such as flip, flip:quantile=0.1, soften, margin, drop; or a preset. default: the policy
-        measured as best.
+        Treatments in order, such as flip:quantile=0.1, soften, margin, drop, or presets; the default is `default`.
     output
-        New file of the same kind and layout; its ledger is written beside it. With --undo: where the original goes.
+        New file of the same kind and layout, its ledger beside it. With --undo: where the original goes.
     undo
         A repaired file: write the original, from it and its ledger.
     json
@@ -43,7 +42,7 @@ def repair(
     if undo:
         _only_undo(files, audit, treatment, output, options)
         header = room.undo(undo, output=output)
-        done = {"output": output, "layout": header["layout"], "counts": header["counts"]}
+        done = {"output": output, "layout": header["layout"], **header["counts"]}
         terminal.document(done) if json else show_undone(undo, output, header)
         return 0
     _complete(files, audit)
