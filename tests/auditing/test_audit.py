@@ -66,7 +66,8 @@ def test_what_lies_in_the_folder(done):
     )
     assert set(names.split()) <= set(table.column_names)
     assert table.num_rows == found.signals.rows == ROWS + 1
-    assert table["p_wrong"].null_count == ROWS + 1  # no noise model was named
+    assert table["p_wrong"].null_count == 0
+    assert summary["noise"]["model"] == "uniform"
 
 
 def test_repeats_are_named(done):
@@ -174,6 +175,12 @@ def test_scorers_can_vote(file, tmp_path, capsys):
     assert (np.sign(found.signals["margins"][:, 0]) == longer).all()
     panel = load(tmp_path / "audit/committee")
     assert panel.votes_all(list(make("text-v1", n=2, seed=1).preferences))[0].shape == (2, 2)
+
+
+def test_without_a_noise_model_p_wrong_is_empty(file, cache):
+    found = audit([file], model="tiny", members=4, cache=cache, noise="none")
+    assert np.isnan(found.signals["p_wrong"]).all()
+    assert found.summary["noise"]["model"] is None
 
 
 @pytest.mark.parametrize("model", ["uniform", "group", "annotator"])

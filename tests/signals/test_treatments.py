@@ -16,7 +16,7 @@ from plaudit.signals.treatments import _contract, decide, flip, margin, smooth
 
 PARTS = catalog.names(ROOM)
 MEAN = np.array([-2.0, -0.5, 0.1, 1.0, 3.0])
-COLUMNS = {"mean": MEAN, "p_disagree": 1 / (1 + np.exp(MEAN))}
+COLUMNS = {"mean": MEAN, "p_disagree": 1 / (1 + np.exp(MEAN)), "p_wrong": np.array([0.9, 0.6, 0.3, 0.1, 0.0])}
 ONE = np.ones(5)
 
 
@@ -58,15 +58,15 @@ def test_the_combined_recipes_are_the_papers_losses():
 
 
 def test_smoothing_has_the_minimum_of_the_spec():
-    found = smooth.treat(np.zeros(1), np.full(1, 0.5), np.ones(1), np.zeros(1), np.ones(1), alpha=0.1)
+    found = smooth.treat(np.zeros(1), np.full(1, 0.5), np.zeros(1), np.ones(1), np.zeros(1), np.ones(1), alpha=0.1)
     at = np.array([2.197225])
     assert loss(found, at)[0] == pytest.approx(0.325083, abs=1e-6)
     assert loss(found, at + 0.01)[0] > loss(found, at)[0] < loss(found, at - 0.01)[0]
 
 
 def test_flipping_twice_is_the_identity():
-    once = flip.treat(MEAN, COLUMNS["p_disagree"], ONE, 0 * ONE, ONE, below=0.0)
-    twice = flip.treat(MEAN, COLUMNS["p_disagree"], once.target, 0 * ONE, ONE, below=0.0)
+    once = flip.treat(MEAN, COLUMNS["p_disagree"], 0 * ONE, ONE, 0 * ONE, ONE, below=0.0)
+    twice = flip.treat(MEAN, COLUMNS["p_disagree"], 0 * ONE, once.target, 0 * ONE, ONE, below=0.0)
     assert twice.target.tolist() == ONE.tolist()
 
 
@@ -96,14 +96,22 @@ def test_what_a_person_decided_goes_before_the_committee():
 
 @given(st.floats(0, 1))
 def test_a_quantile_takes_that_part(q):
-    rows = selected(MEAN, COLUMNS["p_disagree"], ONE, quantile=q)
+    rows = selected(MEAN, COLUMNS["p_disagree"], COLUMNS["p_wrong"], ONE, quantile=q)
     assert rows.sum() == int(q * 5)
     assert MEAN[rows].max(initial=-np.inf) <= MEAN[~rows].min(initial=np.inf)
 
 
 def test_a_quantile_counts_judged_rows_only():
     target = np.array([0.5, 1, 1, 1, 1])
-    assert selected(MEAN, COLUMNS["p_disagree"], target, quantile=0.25).tolist() == [False, True, False, False, False]
+    assert selected(MEAN, COLUMNS["p_disagree"], COLUMNS["p_wrong"], target, quantile=0.25).tolist() == [False, True, False, False, False]
+
+
+def test_a_chance_of_being_wrong_needs_a_noise_model():
+    found, _ = treat(COLUMNS, steps(["flip:wrong=0.8", "drop:wrong=0.5"]), ONE)
+    assert found.target.tolist() == [0, 1, 1, 1, 1]
+    assert found.weight.tolist() == [0, 0, 1, 1, 1]
+    with pytest.raises(OptionError, match="p_wrong, which this audit left empty"):
+        treat({**COLUMNS, "p_wrong": np.full(5, np.nan)}, steps(["flip:wrong=0.8"]), ONE)
 
 
 def test_steps_say_which_rows_they_changed():

@@ -38,8 +38,8 @@ class AuditOptions(ReadOptions):
     """Verdict ambiguous from this p_disagree."""
     strong: float = Field(default=0.15, ge=0, le=1)
     """Verdict strong up to this p_disagree."""
-    noise: Literal["none", "uniform", "group", "annotator"] = "none"
-    """Noise model behind p_wrong; group: one rate a file or source. None: p_wrong stays empty."""
+    noise: Literal["none", "uniform", "group", "annotator"] = "uniform"
+    """Noise model behind p_wrong: one rate of wrong labels for all rows, a file, or an annotator; none leaves it empty."""
     against: str = ""
     """Files of benchmark prompts, comma separated: which rows overlap with them?"""
     group_by: Literal["auto", "first_user_turn", "prompt", "group", "id"] = "auto"

@@ -9,32 +9,43 @@ from plaudit.errors import OptionError
 def selected(
     mean: NDArray[np.float64],
     p_disagree: NDArray[np.float64],
+    p_wrong: NDArray[np.float64],
     target: NDArray[np.float64],
     *,
+    wrong: float | None = None,
     quantile: float | None = None,
     above: float | None = None,
     below: float | None = None,
 ) -> NDArray[np.bool_]:
-    """Rows [P] in the lowest `quantile` of `mean`, with `p_disagree` above `above`, and with `mean` below `below`.
+    """Rows [P] with `p_wrong` above `wrong`, in the lowest `quantile` of `mean`, with `p_disagree` above `above`, and
+    with `mean` below `below`.
 
     Conditions that are given must all hold; none given selects every row. Ties (target 1/2) are never selected by a
     condition, nor counted in the quantile: nobody can have them the wrong way round. Equal means go by row order.
 
     >>> m = np.array([-1.0, 2.0, 0.5, 3.0]); p = 1 / (1 + np.exp(m)); t = np.ones(4)
-    >>> selected(m, p, t, quantile=0.25).tolist(), selected(m, p, t, above=0.3).tolist()
+    >>> selected(m, p, p, t, quantile=0.25).tolist(), selected(m, p, p, t, above=0.3).tolist()
     ([True, False, False, False], [True, False, True, False])
     """
     if quantile is not None and not 0 <= quantile <= 1:
         raise OptionError([f"quantile must lie in 0..1, not {quantile:g}"])
     if above is not None and not 0 <= above <= 1:
         raise OptionError([f"above must lie in 0..1, not {above:g}"])
-    if quantile is None and above is None and below is None:
+    if wrong is not None and not 0 <= wrong <= 1:
+        raise OptionError([f"wrong must lie in 0..1, not {wrong:g}"])
+    if wrong is not None and np.isnan(p_wrong).any():
+        raise OptionError(
+            ["wrong needs p_wrong, which this audit left empty"], advice="audit again with --noise uniform"
+        )
+    if quantile is None and above is None and below is None and wrong is None:
         return np.ones(len(mean), bool)
     judged = target != 0.5
     out = judged.copy()
     if quantile is not None:
         lowest = np.argsort(np.where(judged, mean, np.inf), kind="stable")[: int(quantile * judged.sum())]
         out &= np.isin(np.arange(len(mean)), lowest)
+    if wrong is not None:
+        out &= p_wrong > wrong
     if above is not None:
         out &= p_disagree > above
     if below is not None:

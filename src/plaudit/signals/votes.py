@@ -79,7 +79,7 @@ def likeness(votes: Votes) -> NDArray[np.float64]:
     About zero rather than about the mean: which response is called better is only the label's choice.
 
     >>> v = Votes(np.array([[1.0, 2.0], [-1.0, -2.0]]), np.zeros(2, int), np.ones(2), ("a", "b"))
-    >>> likeness(v).tolist()
+    >>> likeness(v).round(6).tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
     size = np.sqrt((votes.margins_PK**2).sum(0))

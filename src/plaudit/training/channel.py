@@ -21,6 +21,7 @@ from plaudit.training.bags import Pairs
 from plaudit.training.solve import solve
 
 ROUNDS = 8
+SHARES = (1.0, 0.3, 0.1)  # of the plain head's ridge: a head that need not bend to wrong labels can be freer
 FEWEST = 200  # out-of-bag rows that are asked for a rate
 
 
@@ -38,11 +39,11 @@ def improve(
     rho = rate(x @ chosen, pairs, rows, bags)
     if rho <= 0:
         return chosen, 0.0, float(ridges[best]), plain[:, best]
-    tried = [r for r in range(len(ridges)) if r <= best][-3:]
+    tried = [ridges[best] * share for share in SHARES]
     count = len(bags)
     weight = torch.from_numpy(np.stack([pairs.weight * bag * rows for bag in bags for _ in tried], 1)).float()
-    ridge = torch.tensor([ridges[r] for r in tried]).repeat(count)
-    grown = heads[:, :, tried].reshape(len(heads), -1)
+    ridge = torch.tensor(tried).repeat(count)
+    grown = chosen.repeat_interleave(len(tried), 1)
     label = torch.from_numpy(pairs.target).float()[:, None]
     for _ in range(ROUNDS):
         grown = solve(x, weight, believed(x @ grown, label, rho), ridge, start=grown, steps=3)
@@ -50,7 +51,7 @@ def improve(
     won = int(loss.mean(0).argmin())
     if not loss[:, won].mean() < plain[:, best].mean():
         return chosen, 0.0, float(ridges[best]), plain[:, best]
-    return grown.reshape(len(grown), count, -1)[:, :, won], rho, float(ridges[tried[won]]), loss[:, won]
+    return grown.reshape(len(grown), count, -1)[:, :, won], rho, float(tried[won]), loss[:, won]
 
 
 def believed(margin: Tensor, label: Tensor, rho: float) -> Tensor:

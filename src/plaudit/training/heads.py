@@ -20,7 +20,7 @@ from plaudit.training.channel import improve
 from plaudit.training.mlp_heads import fit_mlp
 from plaudit.training.solve import solve
 
-RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # per row, with features scaled to unit mean square
+RIDGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # per row, with features scaled to unit mean square
 
 
 def fit(

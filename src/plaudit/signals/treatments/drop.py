@@ -7,18 +7,19 @@ from plaudit.signals.targets import Targets
 
 
 def treat(
-    mean: NDArray, p_disagree: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
-    *, quantile: float | None = None, above: float | None = None, below: float | None = None,
+    mean: NDArray, p_disagree: NDArray, p_wrong: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
+    *, wrong: float | None = None, quantile: float | None = None, above: float | None = None, below: float | None = None,
 ) -> Targets:  # fmt: skip
-    """`quantile`: the lowest part by mean; `above`: p_disagree above this; with none of them, above 0.5.
+    """`wrong`: p_wrong above this; `quantile`: the lowest part by mean; `above`: p_disagree above this; `below`: mean
+    below this. With none of them, p_disagree above 0.5.
 
     >>> import numpy as np
     >>> one = np.ones(2)
-    >>> treat(np.array([-1.0, 1.0]), np.array([0.7, 0.3]), one, 0 * one, one).weight.tolist()
+    >>> treat(np.array([-1.0, 1.0]), np.array([0.7, 0.3]), 0 * one, one, 0 * one, one).weight.tolist()
     [0.0, 1.0]
     """
-    if quantile is None and above is None and below is None:
+    if quantile is None and above is None and below is None and wrong is None:
         above = 0.5
     left = weight.copy()
-    left[selected(mean, p_disagree, target, quantile=quantile, above=above, below=below)] = 0
+    left[selected(mean, p_disagree, p_wrong, target, wrong=wrong, quantile=quantile, above=above, below=below)] = 0
     return Targets(target, margin, left)

@@ -11,17 +11,17 @@ from plaudit.signals.targets import Targets
 
 
 def treat(
-    mean: NDArray, p_disagree: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
-    *, alpha: float = 0.2, quantile: float | None = None, above: float | None = None, below: float | None = None,
+    mean: NDArray, p_disagree: NDArray, p_wrong: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
+    *, alpha: float = 0.2, wrong: float | None = None, quantile: float | None = None, above: float | None = None, below: float | None = None,
 ) -> Targets:  # fmt: skip
     """Target (1 - alpha) t + alpha (1 - t) on the selected rows; all of them when no condition is given.
 
     >>> import numpy as np
     >>> one = np.ones(2)
-    >>> treat(np.array([-1.0, 1.0]), np.array([0.7, 0.3]), one, 0 * one, one, below=0.0).target.tolist()
+    >>> treat(np.array([-1.0, 1.0]), np.array([0.7, 0.3]), 0 * one, one, 0 * one, one, below=0.0).target.tolist()
     [0.8, 1.0]
     """
-    rows = selected(mean, p_disagree, target, quantile=quantile, above=above, below=below)
+    rows = selected(mean, p_disagree, p_wrong, target, wrong=wrong, quantile=quantile, above=above, below=below)
     soft = target.copy()
     soft[rows] = (1 - alpha) * target[rows] + alpha * (1 - target[rows])
     return Targets(soft, margin, weight)
