@@ -77,6 +77,8 @@ class Rulings:
             "mean": tidy(s["mean"][row]), "std": tidy(s["std"][row]), "p_disagree": tidy(s["p_disagree"][row]),
             "verdict": str(s["verdict"][row]),
         }  # fmt: skip
+        if "p_wrong" in s and not np.isnan(s["p_wrong"][row]):
+            facts["p_wrong"] = tidy(s["p_wrong"][row])
         if self._decision[row]:
             facts["decision"] = str(self._decision[row])
         why = tuple(step for step, rows in zip(self.steps, self._touched, strict=True) if rows[row])
