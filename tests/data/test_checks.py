@@ -79,11 +79,11 @@ def test_reliabilities_are_the_planted_ones_and_the_guessing_annotator_is_named(
 
 def test_annotators_who_follow_a_habit_are_named_with_it():
     skills = {"ann": 0.9, "bob": 0.9, "eve": 0.9}
-    first = found("annotators", crowd(skills, 200, habit="eve")).value["suspicious"]
+    first = found("annotators", crowd(skills, 120, habit="eve")).value["suspicious"]
     assert list(first) == ["eve"]
-    longer = found("annotators", crowd(skills, 200, longer="bob")).value["suspicious"]
+    longer = found("annotators", crowd(skills, 120, longer="bob")).value["suspicious"]
     assert list(longer) == ["bob"]
-    assert not found("annotators", crowd(skills, 200)).value["suspicious"]
+    assert not found("annotators", crowd(skills, 120)).value["suspicious"]
 
 
 def test_habits_are_seen_in_disjoint_work_too():

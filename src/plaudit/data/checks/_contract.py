@@ -54,6 +54,7 @@ def awkward() -> list[Preference]:
         pair("\ud800 lone \udfff", "\ud83d", "x\udc00", id="lone"), pair("Q", "", " ", id="empty"),
         pair(turns, words + " chosen", words + " rejected", id="turns", tags={"topic": "a"}),
         pair(words + " eleven", words, words + " more", id="near", tags={"topic": "b"}),
+        pair("long", "a", "b", id="x" * 200, annotator="two\nlines" * 99, tags={"long\n": "\u202e" * 999}),
         pair("round", "x", "y", id="xy"), pair("round", "y", "z", id="yz"), pair("round", "z", "x", id="zx"),
     ]  # fmt: skip
     return [replace(p, source=f"{'ab'[i % 2]}.jsonl:{i + 1}") for i, p in enumerate(odd)]

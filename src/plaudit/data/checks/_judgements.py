@@ -137,6 +137,16 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
+def brief(name: str) -> str:
+    """A name from a file as it can stand in a sentence: one line, sixty characters at most.
+
+    >>> brief("two\\nlines "), len(brief("x" * 1000))
+    ('two lines', 60)
+    """
+    line = " ".join(name[:500].split())
+    return line if len(line) <= 60 else line[:59] + "…"
+
+
 def share(part: float, whole: float) -> float:
     """part / whole, 0 of nothing."""
     return float(part) / float(whole) if whole else 0.0

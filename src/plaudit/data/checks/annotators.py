@@ -76,7 +76,7 @@ def _finding(value: dict[str, Any], odd: dict[str, str], ids: tuple[str, ...], c
     if odd:
         name, why = next(iter(odd.items()))
         more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
-        text += f"; suspicious: {name} ({why}){more}"
+        text += f"; suspicious: {judgements.brief(name)} ({why}){more}"
         advice = "look at what these annotators judged, and audit with --noise annotator so that p_wrong knows them"
         return Finding("annotators", "warn", text, value, ids, count, advice)
     low = value["alpha"] is not None and value["alpha"] < 0.4

@@ -91,7 +91,8 @@ def _opposed(preferences: Sequence[Preference], whole: list[list[int]]) -> int:
     for rows in whole:
         pairs = [i for i in rows if len(preferences[i].responses) == 2 and preferences[i].comparisons()]
         strict = [i for i in pairs if not preferences[i].is_tie]
-        count += _sides_differ([_sides(preferences[i]) for i in strict])
+        sides = [_sides(preferences[i]) for i in strict]
+        count += _sides_differ(sorted(sides, key=lambda side: [sorted(words) for words in side]))
     return count
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plaudit.data.checks._judgements import brief
 from plaudit.data.checks._parts import parts
 from plaudit.data.findings import Finding
 from plaudit.data.outline import Outline
@@ -70,7 +71,9 @@ def _shares(credit: dict[str, NDArray], group: NDArray, inside: NDArray[np.bool_
             continue
         mean = float(values[rows].mean())
         ends = mean_interval(values[rows], group[rows])
-        wide = mean_interval(values[rows], group[rows], level=1 - level, draws=4000) if level < 0.05 else ends
+        wide = ends
+        if level < 0.05 and not ends.low <= 0.5 <= ends.high:
+            wide = mean_interval(values[rows], group[rows], level=1 - level, draws=4000)
         side = int(wide.low > 0.5) - int(wide.high < 0.5)
         out[name] = {
             "share": mean,
@@ -116,10 +119,9 @@ def _finding(value: dict[str, Any], strong: float) -> Finding:
     longer = value["longer"]
     text = f"the longer response wins {longer['share']:.1%} ({longer['low']:.1%} to {longer['high']:.1%})"
     for o in value["opposite"][:1]:
-        text = (
-            f"pooled, {SEEN[o['what']]} wins {value[o['what']]['share']:.1%}, which hides {o['high']['share']:.1%} in"
-            f" {o['high']['part']} and {o['low']['share']:.1%} in {o['low']['part']} (by {o['by']})"
-        )
+        high, low = (f"{o[end]['share']:.1%} in {brief(o[end]['part'])}" for end in ("high", "low"))
+        pooled = f"pooled, {SEEN[o['what']]} wins {value[o['what']]['share']:.1%}"
+        text = f"{pooled}, which hides {high} and {low} (by {brief(o['by'])})"
         advice = "read every number by part, and evaluate by part: one liking for length cannot serve both"
         return Finding("skews", "warn", text, value, advice=advice)
     far = {
