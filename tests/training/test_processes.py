@@ -10,7 +10,7 @@ import sys
 import pytest
 from safetensors.torch import load_file
 
-from small_runs import bits, go, losses, noise, pairs, same, weights, write
+from small_runs import bits, go, lists, losses, metrics, noise, pairs, same, weights, write
 
 pytestmark = pytest.mark.slow
 
@@ -139,3 +139,44 @@ def test_fsdp_asked_for_on_cpus_is_said_to_be_left_out(tmp_path, monkeypatch):
     status, _, err = together(write(tmp_path / "a.jsonl", pairs(8)), tmp_path / "D", held_out=0)
     assert status == 0, err
     assert "accelerate shards models on GPUs only" in err
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"contrastive": "swav", "batch_tokens": 64, "batch_size": 3},  # and so fewer records than twice the processes
+        {"contrastive": "simcse", "contrastive_on": "difference", "batch_size": 1},
+        {"meta": "GROUPS", "meta_eta": 0.3, "meta_order": "exact", "smoothing_beta": 0.3, "margin": "running"},
+        {"margin": "confidence", "meta": "GROUPS", "meta_batch_size": 1, "meta_eta": 0.3, "batch_tokens": 64},
+    ],
+    ids=str,
+)
+def test_two_processes_generalise_as_one_does(tmp_path, how):
+    file, groups = write(tmp_path / "a.jsonl", noise(16)), write(tmp_path / "m.jsonl", lists(7))
+    how = {k: groups if v == "GROUPS" else v for k, v in how.items()}
+    status, _, err = together(file, tmp_path / "two", **how)
+    assert status == 0, err
+    go(file, tmp_path / "one", **(HOW | how))
+    one, two = (
+        [{k: v for k, v in row.items() if k.startswith("plaudit/") or k == "loss"} for row in metrics(tmp_path / name)]
+        for name in ("one", "two")
+    )
+    for a, b in zip(one, two, strict=True):
+        assert b == pytest.approx(a, rel=2e-4, abs=1e-6)
+    if (tmp_path / "one" / "labels.jsonl").exists():
+        moved = [
+            [json.loads(line)["target"] for line in (tmp_path / name / "labels.jsonl").read_text().splitlines()]
+            for name in ("one", "two")
+        ]
+        assert moved[1] == pytest.approx(moved[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("how", [{"contrastive": "simcse"}, {"meta": "GROUPS"}], ids=str)
+def test_what_sharded_weights_cannot_do_is_refused(tmp_path, how):
+    script = tmp_path / "sharded.py"
+    script.write_text(FSDP)
+    groups = write(tmp_path / "m.jsonl", lists(7))
+    how = {k: groups if v == "GROUPS" else v for k, v in how.items()}
+    status, _, err = together(write(tmp_path / "a.jsonl", noise(16)), tmp_path / "D", script=str(script), **how)
+    assert status != 0
+    assert "not under FSDP" in err
