@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from hashlib import blake2b
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -329,6 +330,12 @@ def test_an_edited_file_and_a_damaged_ledger_are_refused(lines, tmp_path, capsys
         book.write_bytes(damaged)
         assert why in refused(capsys, "--undo", target, *to)
         assert not (tmp_path / "back.jsonl").exists()
+    lines_of = [json.loads(line) for line in rest.splitlines()]
+    for key, value in (("at", "x"), ("old", 7), ("new", None), ("at", -5)):  # by someone who knows about digests
+        forged = b"".join(json.dumps(line | {key: value}).encode() + b"\n" for line in lines_of)
+        names = {**json.loads(head), "lines": blake2b(forged, digest_size=16).hexdigest()}
+        book.write_bytes(json.dumps(names).encode() + b"\n" + forged)
+        refused(capsys, "--undo", target, *to)
     book.unlink()
     assert "undo needs the ledger that repair wrote beside it" in refused(capsys, "--undo", target, *to)
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
@@ -343,6 +350,7 @@ def test_wrong_options_are_told_at_once(lines, tmp_path, capsys):
     assert "where to? name --output F" in refused(capsys, lines, *audit)
     assert "known treatments" in refused(capsys, lines, *audit, *b, "--treatment", "polish")
     assert "repair writes the kind that came in" in refused(capsys, lines, *audit, "--output", tmp_path / "b.parquet")
+    assert "goes before the options" in refused(capsys, *audit, *b, "--treatment", "flip", lines)
     assert "is a folder" in refused(capsys, tmp_path, *audit, *b)
     assert "only a file can be repaired" in refused(capsys, "hub:a/b", *audit, *b)
     assert "no such file" in refused(capsys, tmp_path / "none.jsonl", *audit, *b)
@@ -404,3 +412,34 @@ def test_a_file_of_two_sources_and_renamed_columns(tmp_path, capsys):
     kept, _, _ = gather([str(target)], columns=table)
     assert kept[3].margin == 3.0
     assert back(capsys, target).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "csv"])
+def test_rows_over_the_limit_are_copied_whole(suffix, tmp_path, capsys):
+    long = {"prompt": "Long?", "chosen": "x" * 3000, "rejected": "y"}
+    rows = [*ROWS[:3], long, *ROWS[3:], long]
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "csv":
+        with path.open("w", newline="") as f:
+            table = csv.DictWriter(f, list(long))
+            table.writeheader()
+            table.writerows(rows)
+    else:
+        path.write_text(json.dumps(rows) if suffix == "json" else "".join(json.dumps(row) + "\n" for row in rows))
+    short = tmp_path / "short.jsonl"
+    short.write_text(LINES)
+    made([short], tmp_path / "audit", MEAN)
+    options = ("--line-bytes", 1024, "--treatment", "flip", "margin", "drop:quantile=0.2")
+    target, found = repaired(capsys, path, *options, output=f"b.{suffix}")
+    assert (found["rejected"], found["comparisons"], found["drop"]) == (2, 8, 1)
+    assert "x" * 3000 in target.read_text()
+    assert back(capsys, target).read_bytes() == path.read_bytes()
+
+
+def test_copies_of_one_pair_are_decided_one_by_one(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text((json.dumps(ROWS[0]) + "\n") * 3)
+    made([path], tmp_path / "audit", [1.0, 1.0, 1.0])
+    file = decided(path, {"id": ids(path)[1], "decision": "flip"})
+    target, _ = repaired(capsys, path, "--decisions", file)
+    assert [row["chosen"] for row in rows_of(target)] == ["0", "1", "0"]

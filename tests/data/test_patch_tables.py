@@ -16,6 +16,8 @@ from plaudit.data.patch_edits import Plan
 from plaudit.data.patch_rows import Manner, ruled, values_of
 from plaudit.data.patch_table import batches, restored, schema_of, schema_text, shape_of, table_digest, write_tables
 from plaudit.data.read import read
+from plaudit.data.write import write
+from plaudit.records import group, pair
 
 
 def tables_of(name):
@@ -107,3 +109,15 @@ def test_own_columns_of_another_type_come_back(tmp_path):
     outcomes = [(0.0, 0.0, 1.0), (1.0, 0.0, 0.5), (1.0, 0.25, 1.0), (1.0, 0.0, 0.0)]
     for seed in range(12):
         check("trl", table, rule_of(seed, outcomes), Manner(fill_of(outcomes)))
+
+
+def test_a_canonical_table_comes_back(tmp_path):
+    records = [
+        pair("q", "a", "b", id="x", tags={"k": "v"}, ratings=({"s": 1.0}, {"s": 0.5})),
+        group("r", ("c", "d", "e"), (1, 0, 2)), group("s", ("f", "g"), (0, 0)), pair("t", "h", "i", margin=0.5),
+    ]  # fmt: skip
+    write(records, "canonical", tmp_path / "c.parquet")
+    table = pq.read_table(tmp_path / "c.parquet")
+    outcomes = [(0.0, 0.0, 1.0), (0.8, 0.5, 0.5), (1.0, 0.0, 0.0)]
+    for seed in range(8):
+        check("canonical", table, rule_of(seed, outcomes), Manner(fill_of(outcomes)))

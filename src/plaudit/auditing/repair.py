@@ -312,18 +312,25 @@ def undo(file: str | Path, *, output: str | Path) -> dict[str, Any]:
             f"{source} is not the file that its ledger belongs to: it was edited since it was repaired",
             advice="undo the edits first, or go back to the original file; changes on both sides cannot be told apart",
         )
-    lines = ledger.lines(source)
-    with parts(target) as (out,):
-        if table:
-            schema = patch_table.schema_of(header["schema"])
-            patch_table.write_tables(out.path, patch_table.restored(source, schema, lines), schema, source)
-            found = patch_table.table_digest(str(out.path))
-        else:
-            h = blake2b(digest_size=16)
-            for piece in undone(contents(source), lines):
-                h.update(piece)
-                out.write(piece)
-            found = h.hexdigest()
-        if found != header["input"]:
-            raise PlauditError(f"{ledger.ledger_of(source)} is damaged: it does not lead back to the original")
+    try:
+        with parts(target) as (out,):
+            found = _restore(source, header, out)
+            if found != header["input"]:
+                raise PlauditError(f"{ledger.ledger_of(source)} is damaged: it does not lead back to the original")
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:  # lines that are not a ledger's
+        raise PlauditError(f"{ledger.ledger_of(source)} is damaged: a line does not say how to undo it") from error
     return header
+
+
+def _restore(source: str, header: dict[str, Any], out: Part) -> str:
+    """Write the original; the digest of what was written."""
+    lines = ledger.lines(source)
+    if header["form"] == "parquet":
+        schema = patch_table.schema_of(header["schema"])
+        patch_table.write_tables(out.path, patch_table.restored(source, schema, lines), schema, source)
+        return patch_table.table_digest(str(out.path))
+    h = blake2b(digest_size=16)
+    for piece in undone(contents(source), lines):
+        h.update(piece)
+        out.write(piece)
+    return h.hexdigest()

@@ -45,17 +45,20 @@ def repair(
         done = {"output": output, "layout": header["layout"], **header["counts"]}
         terminal.document(done) if json else show_undone(undo, output, header)
         return 0
-    _complete(files, audit)
+    _complete(files, audit, treatment)
     found = room.repair(files[0], audit=audit, output=output or None, treatment=treatment, options=options)
     terminal.document(found.document()) if json else show(found, files[0], audit, options)
     return 0
 
 
-def _complete(files: tuple[str, ...], audit: str) -> None:
+def _complete(files: tuple[str, ...], audit: str, treatment: tuple[str, ...]) -> None:
+    from pathlib import Path
+
     from plaudit.errors import OptionError
 
-    mistakes = []
-    if len(files) != 1:
+    mistakes = [f"--treatment {name}: that is a file; it goes before the options" for name in treatment
+                if Path(name).is_file()]  # fmt: skip
+    if len(files) != 1 and not mistakes:
         mistakes.append("name the file to repair" if not files else f"one file at a time, not {len(files)}")
     if not audit:
         mistakes.append("--audit is missing: the folder that plaudit audit wrote")

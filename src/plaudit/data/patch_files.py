@@ -68,7 +68,8 @@ def parts(*targets: Path) -> Iterator[tuple[Part, ...]]:
         for target in named:
             target.unlink(missing_ok=True)
         if isinstance(error, FileExistsError):
-            raise PlauditError(f"{error.filename or targets[0]} exists already") from error
+            taken = error.filename2 or _plain(error.filename, targets)
+            raise PlauditError(f"{taken} exists already", advice="choose another name, or remove it first") from error
         if isinstance(error, OSError):
             name = _plain(error.filename, targets)
             raise PlauditError(f"{name}: cannot be written: {error.strerror or error}") from error
