@@ -14,6 +14,7 @@ from plaudit.errors import OptionError, PlauditError
 from plaudit.metrics.detection import auroc
 from plaudit.metrics.disparity import squared_gaps
 from plaudit.records import group, pair
+from plaudit.signals.recipes import steps, treat
 from plaudit.training.bags import Pairs
 from plaudit.training.heads import RIDGES
 
@@ -75,6 +76,19 @@ def test_cross_fitted_weights_do_not_rest_on_a_row_s_own_group():
     assert after[0] == pytest.approx(before[0], abs=1e-12)
     assert np.abs(after - before)[fold != 0].max() > 1e-6
     assert before[GROUPS == 1].mean() > before[GROUPS == 0].mean()
+
+
+def test_the_column_narrows_the_gap_on_fresh_rows():
+    """From the audit's column through the treatment to a new head: what `repair` and `train` would do with it."""
+    weight = cross_fitted(TRAIN, GROUPS, np.arange(600) % 5, penalty=0.3, fewest=10)
+    one = np.ones(600)
+    treated, _ = treat({"fair_weight": weight}, steps(["fairif"]), one)
+    fresh, kind = tastes(3000, 9)
+    before = standing(fit_head(TRAIN, 0.01), fresh, kind, np.arange(3000))
+    after = standing(fit_head(TRAIN.weighing(treated.weight), 0.01), fresh, kind, np.arange(3000))
+    assert after.loss_gap < 0.8 * before.loss_gap
+    assert after.accuracy_gap < before.accuracy_gap
+    assert after.loss[1] < before.loss[1]
 
 
 def test_group_dro_lifts_the_worst_group():
