@@ -11,7 +11,7 @@ import msgspec
 from plaudit.data.layouts import canonical
 from plaudit.data.patch import Edit
 from plaudit.data.patch_edits import Fate, Notes, Plan, counted, cut, matched, noted, number_of
-from plaudit.data.patch_rows import Ruling, ruled, tidy
+from plaudit.data.patch_rows import Ruling, ruled, softened, tidy
 from plaudit.data.patch_spans import Span
 from plaudit.data.read import Row
 from plaudit.data.write import pairs_of
@@ -62,9 +62,8 @@ def _written(plan: Plan, pair: Record, ruling: Ruling | None) -> tuple[list[dict
         return [], ("drop",)
     now = ruled(pair, ruling, plan.manner.margin_sign)
     done = ["flip"] if ruling.flipped else []
-    soft = max(ruling.target, 1 - ruling.target)
-    if soft != ruling.label:
-        done.append("tie" if soft == 0.5 else "soften")
+    if max(ruling.target, 1 - ruling.target) != ruling.label:
+        done.append(softened(ruling))
     done += ["margin"] * bool(ruling.margin) + ["weight"] * (ruling.weight != 1)
     ranks = pair.ranks[::-1] if ruling.flipped and pair.ranks else pair.ranks
     plain = 0.5 if pair.is_tie else 1.0

@@ -169,10 +169,15 @@ def _holds(row: Mapping[str, Any], name: str, own: Values) -> bool:
 def _named(changed: set[str], own: Values, wanted: Values, ruling: Ruling | None) -> list[str]:
     names = []
     if "target" in changed:
-        names.append("tie" if wanted.target == 0.5 else "soften")
+        names.append(softened(ruling))
     if "margin" in changed and (ruling is not None and ruling.margin):
         names.append("margin")
     return names + (["weight"] if "weight" in changed else [])
+
+
+def softened(ruling: Ruling | None) -> str:
+    """What a changed target is called: a person's tie, or a softened label, which may come to 1/2 too."""
+    return "tie" if ruling is not None and ruling.facts.get("decision") == "tie" else "soften"
 
 
 def _wants_strength(row: Mapping[str, Any], record: Preference, manner: Manner) -> bool:
