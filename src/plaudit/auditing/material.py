@@ -26,6 +26,7 @@ class Material:
     rows: int = 0
     rejected: int = 0
     left: list[tuple[str, str]] = field(default_factory=list)
+    by: GroupBy = "auto"
 
     @property
     def seen(self) -> Outline:
@@ -43,7 +44,7 @@ def gather(
     Raises:
         PlauditError: no comparison is in them.
     """
-    material = Material()
+    material = Material(by=by)
     rows: Iterable[Row] = read([str(f) for f in files], layout=layout, columns=columns)
     if rejects:
         rows = keep_rejects(rows, rejects)
@@ -115,5 +116,5 @@ def docket(material: Material, refused: dict[int, str]) -> Docket:
     kept = [material.preferences[i] for i in keep]
     found = targets(kept, ignore_columns=True)
     first = np.concatenate([[0], np.cumsum([len(p.responses) for p in kept])]).astype(np.int64)
-    groups = joined_groups(material.preferences, material.seen.preference["group"])[keep]
+    groups = joined_groups(material.preferences, material.seen.preference["group"], by=material.by)[keep]
     return Docket(kept, np.array(keep, np.int64), found, first, groups[found.preference])

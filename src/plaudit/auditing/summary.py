@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from plaudit.auditing.material import Docket, Material
 from plaudit.auditing.options import AuditOptions
+from plaudit.data.checks._parts import tails
 from plaudit.data.findings import Finding
 from plaudit.metrics.intervals import mean_interval
 from plaudit.report.pages.audit import Shown
@@ -89,8 +90,11 @@ def deciles(signals: Signals) -> list[dict[str, Any]]:
 
 
 def files_of(signals: Signals) -> NDArray:
-    """The file of every comparison, without its folder."""
-    return np.array([s.rsplit(":", 1)[0].replace("\\", "/").rsplit("/", 1)[-1] for s in signals["source"]], object)
+    """The file of every comparison, by the shortest end of its path that tells it from the others."""
+    paths = [s.rsplit(":", 1)[0] for s in signals["source"]]
+    kinds = sorted(set(paths))
+    named = dict(zip(kinds, tails(kinds), strict=True))
+    return np.array([named[path] for path in paths], object)
 
 
 def by_column(signals: Signals, kind: NDArray, votes: Votes, most: int = 50) -> dict[str, Any]:
