@@ -21,7 +21,7 @@ from plaudit.signals.price import sigmoid
 
 NoiseModel = Literal["uniform", "group", "annotator"]
 RHOS = np.concatenate([[0.0], np.linspace(0.002, 0.498, 125)])  # [G]; at 1/2 and above a label would mean its opposite
-SLOPES = np.geomspace(0.05, 60, 120)  # [A], in units of 1 / rms(mean)
+SLOPES = np.geomspace(0.05, 60, 72)  # [A], in units of 1 / rms(mean)
 BINS = 200  # of equal counts
 CHI2_95 = 3.841459  # 95 % point of chi-square with one degree of freedom
 

@@ -20,9 +20,10 @@ from plaudit.signals.noise import estimate
 from plaudit.training.bags import Pairs
 from plaudit.training.solve import solve
 
-ROUNDS = 8
+ROUNDS = 10
 SHARES = (1.0, 0.3, 0.1)  # of the plain head's ridge: a head that need not bend to wrong labels can be freer
 FEWEST = 200  # out-of-bag rows that are asked for a rate
+LEAST = 0.02  # a smaller rate is not worth the rounds
 
 
 def improve(
@@ -37,7 +38,7 @@ def improve(
     best = int(plain.mean(0).argmin())
     chosen = heads[:, :, best]
     rho = rate(x @ chosen, pairs, rows, bags)
-    if rho <= 0:
+    if rho < LEAST:
         return chosen, 0.0, float(ridges[best]), plain[:, best]
     tried = [ridges[best] * share for share in SHARES]
     count = len(bags)
@@ -46,7 +47,7 @@ def improve(
     grown = chosen.repeat_interleave(len(tried), 1)
     label = torch.from_numpy(pairs.target).float()[:, None]
     for _ in range(ROUNDS):
-        grown = solve(x, weight, believed(x @ grown, label, rho), ridge, start=grown, steps=3)
+        grown = solve(x, weight, believed(x @ grown, label, rho), ridge, start=grown, steps=1)
     loss = _out_of_bag((x @ grown).numpy().reshape(len(pairs), count, len(tried)), pairs, rows, bags, rho)
     won = int(loss.mean(0).argmin())
     if not loss[:, won].mean() < plain[:, best].mean():

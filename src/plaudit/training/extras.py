@@ -46,6 +46,23 @@ class Extras:
         """The columns to train on: targets that move, or those that came."""
         return self.labels.columns if self.labels else plain_columns
 
+    def notes(self, options: TrainOptions) -> list[str]:
+        """What is to be said before the first step."""
+        found = []
+        if self.contrast:
+            what = "attention weights" if self.contrast.kind == "attention" else "parts of what the head reads"
+            forced = (
+                ", since this model cannot read token trees" if self.contrast.kind != options.contrastive_noise else ""
+            )
+            found.append(f"{options.contrastive} on {self.contrast.on}: two views, which drop {what}{forced}")
+        if self.ascent:
+            groups = self.ascent.groups
+            lost = f", {groups.dropped:,} rows left out" if groups.dropped else ""
+            found.append(f"{len(groups):,} meta groups from {options.meta}, labels unread{lost}")
+            if groups.shared:
+                found.append(f"{groups.shared:,} prompt groups are both meta and held out: held-out numbers flatter")
+        return found
+
     def facts(self) -> dict[str, Any]:
         """What `run.json` says about them; nothing of a plain run."""
         found: dict[str, Any] = {}

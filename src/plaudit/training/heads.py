@@ -18,7 +18,7 @@ from plaudit.models.members import Fitted, Member
 from plaudit.training.bags import Pairs, bootstrap, log_loss
 from plaudit.training.channel import improve
 from plaudit.training.mlp_heads import fit_mlp
-from plaudit.training.solve import solve
+from plaudit.training.solve import principal, solve
 
 RIDGES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # per row, with features scaled to unit mean square
 
@@ -81,6 +81,8 @@ def _linear(
     for rows, others in zip(seen, held, strict=True):
         scale = _scale(differences[torch.from_numpy(rows)])
         scaled = differences / scale
+        axes = principal(scaled[torch.from_numpy(rows)])
+        scaled = scaled @ axes
         columns = np.stack([pairs.weight * bag * rows for bag in bags for _ in ridges], 1)  # [P, members x ridges]
         ridge = np.tile(np.asarray(ridges), len(crew))
         heads = solve(scaled, torch.from_numpy(columns.astype(np.float32)), target, torch.from_numpy(ridge).float())
@@ -91,7 +93,7 @@ def _linear(
         if channel:
             won, rho, used, lost = improve(scaled, pairs, rows, bags, stacked, ridges, loss)
         for k in range(len(crew)):
-            w = won[:, k] / scale
+            w = (axes @ won[:, k]) / scale
             size = float((differences[torch.from_numpy(others)] @ w).square().mean().sqrt()) if others.any() else 1.0
             out[k].append(((w / (size or 1.0)).numpy(), used, float(lost[k]), rho))
     return [

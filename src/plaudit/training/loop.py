@@ -235,6 +235,8 @@ class Run:
         if c["shared_groups"]:
             note(f"{c['shared_groups']:,} prompt groups are both trained on and held out: held-out numbers flatter")
         note(f"{self.steps:,} steps of {self.size} preferences; {self.base}: {self.verdict.reason}")
+        for line in self.extras.notes(self.options):
+            note(line)
         if p.dropped:
             lines = [json.dumps({"where": w, "reason": r}, ensure_ascii=True) for w, r in p.dropped]
             write_file(self.folder / "dropped.jsonl", ("\n".join(lines) + "\n").encode())

@@ -15,6 +15,7 @@ from plaudit.models.trees.probe import probe
 from plaudit.records import Preference
 from plaudit.report import terminal
 from plaudit.training.batches import everything, rows_of, steps_per_epoch
+from plaudit.training.extras import check, extras_for
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Part, prepare
 from plaudit.training.start import accelerator_for, objective_for, ready
@@ -32,11 +33,14 @@ def rehearse(
     """The resolved options, counts after each filter, token quantiles, the first pair as rendered, and estimates."""
     options = options or TrainOptions()
     check_sinks(options.report_to)
+    check(options)
     objective = objective_for(options)
     loaded = ready(model, options)
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
     part = prepared.train
     objective.refuse_unread(everything(part.columns))
+    verdict = probe(loaded.model)
+    extras = extras_for(options, loaded, prepared, objective, verdict.way, sharded=False, columns=columns)
     full = np.array([len(e.prompt) + len(r) for e in part.encoded for r in e.responses])
     trees = np.array([cost(e) for e in part.encoded])
     size = min(options.batch_size, len(part))
@@ -46,7 +50,8 @@ def rehearse(
     return {
         "options": {**options.model_dump(), "learning_rate": options.peak()},
         "model": model,
-        "way": probe(loaded.model).reason,
+        "way": verdict.reason,
+        **extras.facts(),
         "rows": {"read": prepared.counts["rows"], **{k: v for k, v in prepared.counts.items() if k != "rows"}},
         "dropped": [{"where": w, "reason": r} for w, r in prepared.dropped[:20]],
         "steps": steps,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+SLACK = 1e-6  # of the loss: less than that is rounding in float32, not a step too long
 
 def solve(
     x: Tensor, weight: Tensor, target: Tensor, ridge: Tensor, *, margin: Tensor | None = None,
@@ -47,11 +48,16 @@ def solve(
 
 
 def _conjugate(x: Tensor, curve: Tensor, ridge: Tensor, gradient: Tensor, live: Tensor, limit: int = 60) -> Tensor:
-    """Solve (X' diag(curve_g) X + ridge_g) move_g = gradient_g for every live column [H, G]."""
+    """Solve (X' diag(curve_g) X + ridge_g) move_g = gradient_g for every live column [H, G].
+
+    Preconditioned by the diagonal, which in principal axes (`principal`) is nearly the whole matrix.
+    """
+    diagonal = (x.square().T @ curve + ridge).clamp_min(1e-30)
     move = torch.zeros_like(gradient)
     left = gradient * live
-    way = left.clone()
-    size = left.square().sum(0)
+    eased = left / diagonal
+    way = eased.clone()
+    size = (left * eased).sum(0)
     goal = 1e-4 * size  # an inexact Newton step: 1e-2 of the gradient is enough
     for _ in range(limit):
         ahead = x.T @ (curve * (x @ way)) + ridge * way
@@ -59,12 +65,21 @@ def _conjugate(x: Tensor, curve: Tensor, ridge: Tensor, gradient: Tensor, live: 
         length = torch.where(size > goal, length, torch.zeros_like(length))
         move = move + length * way
         left = left - length * ahead
-        fresh = left.square().sum(0)
+        eased = left / diagonal
+        fresh = (left * eased).sum(0)
         if not (fresh > goal).any():
             break
-        way = left + torch.where(size > goal, fresh / size.clamp_min(1e-30), torch.zeros_like(size)) * way
+        way = eased + torch.where(size > goal, fresh / size.clamp_min(1e-30), torch.zeros_like(size)) * way
         size = fresh
     return move
+
+
+def principal(x: Tensor) -> Tensor:
+    """The principal axes of rows x [P, H], as columns of an orthogonal matrix [H, H].
+
+    Heads found for x @ axes have the same ridge as in the axes that came: `axes @ heads` turns them back.
+    """
+    return torch.linalg.eigh(x.T @ x)[1]
 
 
 def _descend(
@@ -75,7 +90,7 @@ def _descend(
     for _ in range(12):
         trial = heads - length * move
         fresh = value_of(trial)
-        worse = (fresh > value) & (length > 0)
+        worse = (fresh > value * (1 + SLACK)) & (length > 0)
         if not worse.any():
             return trial, fresh, bool((length > 0).any())
         length = torch.where(worse, length / 2, length)
