@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import numpy as np
 import pytest
 
 from plaudit import catalog
@@ -73,6 +74,16 @@ def test_the_tldr_workers_disagree_and_their_small_number_shows(data):
     assert found("both_orders", file).value["pairs"] > 0
     cycles = found("cycles", file).value
     assert 0 < cycles["share"] < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", catalog.names(ROOM))
+def test_the_order_of_real_rows_changes_no_bit(data, name):
+    rows = columns(data / "pandalm/testset-v1.json.gz")["preferences"]
+    part = catalog.load(ROOM, name)
+    order = np.random.default_rng(0).permutation(len(rows))
+    straight, mixed = contract.run(part, rows, rows[:50]), contract.run(part, [rows[i] for i in order], rows[:50])
+    assert straight.document() | {"ids": []} == mixed.document() | {"ids": []}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ groups, of a reliability over repeated pairs and never narrower than Wilson's fo
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,7 @@ def check(
     strict judgements, by the lower end of the interval, went to the first response, the second, or the longer one; or
     that share is 0.1 or more from the median annotator's, more than chance does in one file of twenty.
     """
-    table = judgements.of_outline(outline)
-    table = table.only(table.named)
-    names = outline.annotators
+    table, names = _ordered(judgements.of_outline(outline), outline.annotators)
     people = np.unique(table.annotator)
     if len(people) < 2:
         why = "one annotator" if len(people) else "no annotators"
@@ -82,6 +81,17 @@ def _finding(value: dict[str, Any], odd: dict[str, str], ids: tuple[str, ...], c
     low = value["alpha"] is not None and value["alpha"] < 0.4
     advice = "labels this noisy cap what any model can reach: soften them, plaudit repair FILE --audit D" if low else ""
     return Finding("annotators", "note" if low or value["alpha"] is None else "ok", text, value, advice=advice)
+
+
+def _ordered(table: Judgements, names: Sequence[str]) -> tuple[Judgements, tuple[str, ...]]:
+    """Named judgements in an order of their own, annotators by name: the order of the file leaves no trace in a bit."""
+    table = table.only(table.named)
+    order = sorted(range(len(names)), key=names.__getitem__)
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
+    table = replace(table, annotator=rank[table.annotator])
+    rows = np.lexsort((~table.low_first, table.low_won, table.annotator, table.item))
+    return table.only(rows), tuple(names[i] for i in order)
 
 
 def _agreement(table: Judgements, seed: int) -> dict[str, Any]:
@@ -142,7 +152,6 @@ def _reliability(table: Judgements, seed: int, *, intervals: bool = True) -> dic
         return {}
     people, who = np.unique(several.annotator, return_inverse=True)
     label = several.low_won.astype(np.int64)
-
     options: dict[str, Any] = {"one_coin": True, "pull": PULL, "even": True, "tolerance": 1e-4}
     whole = dawid_skene(several.item, who, label, 2, **options)
     skill, n = whole.skill, np.bincount(who)
@@ -175,7 +184,8 @@ def reliabilities(preferences: Sequence[Preference]) -> dict[str, float]:
     if len({p.annotator for p in preferences if p.annotator}) < 2:
         return {}
     table, names = judgements.of_preferences(preferences)
-    found = _reliability(table.only(table.named), 0, intervals=False)
+    table, names = _ordered(table, names)
+    found = _reliability(table, 0, intervals=False)
     return {names[a]: row["reliability"] for a, row in found.items()}
 
 
