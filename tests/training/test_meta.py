@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from families import tiny_family
 from plaudit.errors import PlauditError
+from plaudit.models.forward import Reader
+from plaudit.models.trees.plan import plan
 from plaudit.training.objective import Objective
 from plaudit.training.options import TrainOptions
 from plaudit.training.start import accelerator_for
@@ -133,6 +136,46 @@ def test_the_exact_order_is_the_derivative_of_the_looked_ahead_loss():
     assert ((at - exact) / rate).tolist() == pytest.approx(numeric, rel=1e-6)
     first, _ = stepped(start, micro, groups, eta=eta, rate=rate)
     assert ((at - first) / rate).tolist() != pytest.approx(numeric, rel=1e-3)
+
+
+@pytest.mark.parametrize("budget", [4096, 40])
+def test_the_second_derivative_holds_through_attention_on_token_trees(budget):
+    """H · v by differentiating the gradient is the difference of the gradients on either side, v of length one.
+
+    Weights are float64, but heads compute in float32: the difference cannot be nearer than 1e-7 over the step.
+    """
+    model, _ = tiny_family("llama")
+    reader = Reader(model.double())
+    draw = np.random.default_rng(1)
+    ids = lambda n: draw.integers(5, 90, n).astype(np.int32)  # noqa: E731
+    records = [
+        SimpleNamespace(
+            prompt=ids(7), responses=(ids(9), ids(12), ids(5)), cuts=(7,), read=(15, 18, 11), begin=()
+        )
+        for _ in range(3)
+    ]  # fmt: skip
+    micro = []
+    for tree in plan(records, budget=budget):
+        names = sorted(set(tree.owner.tolist()))
+        micro.append((tree, torch.tensor([names.index(o) for o in tree.owner.tolist()])))
+    around = Around(accelerator_for(TrainOptions(device="cpu")), 0.0)
+    moving = list(reader.parameters())
+    along = [torch.from_numpy(draw.normal(size=p.shape)) for p in moving]
+    length = sum(v.square().sum() for v in along).sqrt()
+    along = [v / length for v in along]
+    found = meta.hessian_product(reader, micro, moving, along, around)
+    h, sides = 1e-2, []
+    for sign in (1, -1):
+        with torch.no_grad():
+            for p, v in zip(moving, along):
+                p.add_(v, alpha=sign * h)
+        sides.append(meta.climb(reader, micro, moving, around)[0])
+        with torch.no_grad():
+            for p, v in zip(moving, along):
+                p.add_(v, alpha=-sign * h)
+    flat = lambda parts: torch.cat([p.flatten() for p in parts])  # noqa: E731
+    numeric = (flat(sides[0]) - flat(sides[1])) / (2 * h)
+    assert ((flat(found) - numeric).norm() / numeric.norm()).item() < 3e-4
 
 
 def test_a_bad_number_leaves_the_weights(tmp_path):
