@@ -399,19 +399,31 @@ def test_when_the_second_file_cannot_be_named_the_first_is_taken_back(lines, tmp
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jsonl", "audit"]
 
 
-def test_a_file_of_two_sources_and_renamed_columns(tmp_path, capsys):
-    path = tmp_path / "a.jsonl"
-    path.write_text(
-        "".join(json.dumps({"q": r["prompt"], "good": r["chosen"], "bad": r["rejected"]}) + "\n" for r in ROWS)
-    )
-    columns = "prompt=q,chosen=good,rejected=bad"
-    table = {"q": "prompt", "good": "chosen", "bad": "rejected"}
-    made([path], tmp_path / "audit", MEAN, columns=table)
-    target, found = repaired(capsys, path, "--columns", columns, "--treatment", "flip", "margin")
-    assert rows_of(target)[3] == {"q": "What is 3 + 3?", "good": "7", "bad": "6", "margin": 3.0, "strength": 3.0}
-    kept, _, _ = gather([str(target)], columns=table)
-    assert kept[3].margin == 3.0
-    assert back(capsys, target).read_bytes() == path.read_bytes()
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_renamed_columns_keep_the_names_of_the_file(suffix, tmp_path, capsys):
+    path = tmp_path / f"a.{suffix}"
+    rows = [{"q": r["prompt"], "good": r["chosen"], "bad": r["rejected"], "prompt": "no"} for r in ROWS]
+    if suffix == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif suffix == "csv":
+        with path.open("w", newline="") as f:
+            table = csv.DictWriter(f, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    names = {"q": "prompt", "good": "chosen", "bad": "rejected"}
+    made([path], tmp_path / "audit", MEAN, columns=names)
+    columns = ("--columns", "prompt=q,chosen=good,rejected=bad")
+    target, _ = repaired(capsys, path, *columns, "--treatment", "flip", "margin", output=f"b.{suffix}")
+    kept, _, _ = gather([str(target)], columns=names)
+    assert (kept[3].responses[0][0].text, kept[3].margin, kept[3].strength) == ("7", 3.0, 3.0)
+    undone = back(capsys, target)
+    if suffix == "parquet":
+        assert pq.read_table(target).column_names == [*rows[0], "margin", "strength"]
+        assert pq.read_table(undone).equals(pq.read_table(path), check_metadata=True)
+    else:
+        assert undone.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "csv"])

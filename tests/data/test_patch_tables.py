@@ -3,6 +3,7 @@
 import json
 import tempfile
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,13 +21,13 @@ from plaudit.data.write import write
 from plaudit.records import group, pair
 
 
+@cache
 def tables_of(name):
     """The layout's rows as a table, with columns of every awkward kind beside them; None where arrow takes no such."""
     rows = [json.loads(line) for line in (FIXTURES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
     rows = [row for row in rows if set(row) == set(rows[0])] * 3
     try:
         table = pa.Table.from_pylist(rows)
-        pa.BufferOutputStream()
         pq.write_table(table, pa.BufferOutputStream())
     except (pa.ArrowException, TypeError):
         return None
