@@ -104,8 +104,12 @@ def ruled(record: Preference, ruling: Ruling | None, sign: MarginSign = "negate"
 
 
 def tidy(number: float) -> float:
-    """Six decimals, and no negative zero: columns are read by people too."""
-    return round(float(number), 6) + 0.0
+    """Six digits, since columns are read by people too; no negative zero, and nothing small becomes 0 (a drop).
+
+    >>> tidy(-0.0), tidy(0.123456789), tidy(1.23456789e-9)
+    (0.0, 0.123457, 1.23457e-09)
+    """
+    return float(f"{number:.6g}") + 0.0
 
 
 def revised(
