@@ -1,4 +1,4 @@
-"""Repaired and undone, every file is the same bytes: all layouts that exchange sides, all framings, all rulings."""
+"""Repaired and undone, every file is the same bytes: all layouts, all framings, all rulings."""
 
 import csv
 import gzip
@@ -26,7 +26,8 @@ from plaudit.records import Preference
 
 ROOM = "plaudit.data.layouts"
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "layouts"
-SWAPPED = [name for name in catalog.names(ROOM) if hasattr(catalog.load(ROOM, name), "swap")]
+NAMES = catalog.names(ROOM)
+SWAPPED = [name for name in NAMES if hasattr(catalog.load(ROOM, name), "swap")]
 LISTS = ["rewardbench2", "rmb_lists", "ultrafeedback", "canonical", "pandalm", "finegrained_qa", "nemo_rl"]
 
 
@@ -185,7 +186,7 @@ def stored(folder, suffix, data, packed):
     return path
 
 
-@pytest.mark.parametrize("name", SWAPPED)
+@pytest.mark.parametrize("name", NAMES)
 @given(st.data())
 @settings(max_examples=8, deadline=None)
 def test_undone_is_the_same_bytes_and_repaired_reads_as_it_was_ruled(name, data):
@@ -193,7 +194,7 @@ def test_undone_is_the_same_bytes_and_repaired_reads_as_it_was_ruled(name, data)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SWAPPED)
+@pytest.mark.parametrize("name", NAMES)
 @given(st.data())
 @settings(max_examples=200, deadline=None)
 def test_undone_is_the_same_bytes_in_many_more_cases(name, data):
