@@ -225,3 +225,15 @@ def test_the_cache_is_bounded(file, tmp_path):
     assert gone > 0
     assert left <= before / 2
     assert AuditOptions(model="tiny").cache_gb == 20
+
+
+def test_influence_and_fair_weights_become_columns(file, cache, tmp_path):
+    many = tmp_path / "many.jsonl"
+    many.write_bytes(lines([row(p) for p in make("text-v1", n=300, seed=8).preferences]))
+    found = audit([many], output_dir=tmp_path / "a", model="tiny", members=4, cache=cache, fair_by="longer")
+    for name in ("influence", "self_influence", "fair_weight"):
+        assert np.isfinite(found.signals[name]).all(), name
+        assert name in pq.read_table(tmp_path / "a/signals.parquet").column_names
+    assert (found.signals["fair_weight"] >= 0).all()
+    with pytest.raises(OptionError, match="out of fold"):
+        audit([file], model="tiny", in_sample=True, influence=True)

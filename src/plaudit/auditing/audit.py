@@ -12,10 +12,11 @@ from plaudit.auditing import checking, scorers, store, summary
 from plaudit.auditing.material import Docket, Material, docket, gather
 from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.trained import poll_trained
-from plaudit.auditing.vote import Poll, poll, trunks_of
+from plaudit.auditing.vote import Poll, influences, poll, trunks_of
 from plaudit.data.columns import renames
 from plaudit.data.tally import first_alike, first_opposed
 from plaudit.errors import OptionError, PlauditError
+from plaudit.models.score import ModelScorer
 from plaudit.models.tokens import Encoded, encode_all, equal_after_cut
 from plaudit.report.pages.audit import page
 from plaudit.report.terminal import note
@@ -54,6 +55,8 @@ def audit(
     material = gather(
         files, layout=options.layout, columns=renames(options.columns), by=options.group_by, rejects=options.rejects
     )
+    trunks: list[ModelScorer] = []
+    kept: list[list[Encoded]] = []
     if options.scorer:
         case, ballot = scorers.ask(material, options)
         encoded = None
@@ -68,6 +71,8 @@ def audit(
     noise = noise_of(signals, ballot.votes, options)
     if noise is not None:
         signals = signals.having(p_wrong=noise.p_wrong)
+    if options.influence or options.fair_by:
+        signals = signals.having(**influences(case, trunks, kept, ballot.votes.fold, options))
     findings = checking.findings(material, case, _equal(case, encoded), options)
     document = summary.document(material, case, signals, ballot.votes, noise, findings, options, likeness(ballot.votes))
     if output_dir is not None:
@@ -84,6 +89,8 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
         mistakes.append("name what votes: --model (heads on a trunk) or --scorer (trained models), one of them")
     if not options.strong < options.ambiguous <= options.wrong:
         mistakes.append("thresholds must rise: --strong below --ambiguous, not above --wrong")
+    if (options.influence or options.fair_by) and (options.scorer or options.in_sample):
+        mistakes.append("--influence and --fair-by need heads that vote out of fold: no --scorer, no --in-sample")
     if options.scorer and options.in_sample:
         mistakes.append("--in-sample is about heads; given scorers vote as they are")
     if mistakes:

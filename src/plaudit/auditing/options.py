@@ -39,7 +39,11 @@ class AuditOptions(ReadOptions):
     strong: float = Field(default=0.15, ge=0, le=1)
     """Verdict strong up to this p_disagree."""
     noise: Literal["none", "uniform", "group", "annotator"] = "uniform"
-    """Noise model behind p_wrong: one rate of wrong labels for all rows, a file, or an annotator; none leaves it empty."""
+    """Noise model behind p_wrong: one rate of wrong labels for all, a file or an annotator; none leaves it empty."""
+    influence: bool = False
+    """Also how much each comparison changes the loss on other prompts (columns influence and self_influence)."""
+    fair_by: str = ""
+    """Also a weight that evens out the loss of groups (column fair_weight): annotator, source, longer or tag:NAME."""
     against: str = ""
     """Files of benchmark prompts, comma separated: which rows overlap with them?"""
     group_by: Literal["auto", "first_user_turn", "prompt", "group", "id"] = "auto"

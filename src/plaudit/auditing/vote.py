@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from plaudit.auditing import cache
 from plaudit.auditing.crew import crew, layers_of, pools_of
+from plaudit.auditing.influence_columns import columns
+from plaudit.auditing.influence_fair import kinds_of
 from plaudit.auditing.material import Docket
 from plaudit.auditing.options import AuditOptions
 from plaudit.data.split import folds
@@ -112,6 +114,23 @@ def _features(docket, trunks, specs, encoded, store: Path) -> list[Features]:
     return read
 
 
+def influences(
+    docket: Docket, trunks: Sequence[ModelScorer], encoded: Sequence[Sequence[Encoded]], fold: NDArray,
+    options: AuditOptions,
+) -> dict[str, NDArray[np.float64]]:  # fmt: skip
+    """Columns of influence, and of fair weights by `--fair-by`, from the first member's features [P]."""
+    specs = [spec_of(t, name, options) for t, name in zip(trunks, names_of(options), strict=True)]
+    read = _features(docket, trunks, specs, encoded, cache.folder_of(options.cache))
+    views, members = crew([s.layers for s in specs], pools_of(options.pools), count=2)
+    kind = kinds_of(docket.preferences, docket.comparisons, options.fair_by) if options.fair_by else None
+    features_NH = view_matrix(views[members[0].view], read, docket.preferences)
+    return columns(features_NH, _pairs(docket), fold, kind=kind)
+
+
+def _pairs(docket: Docket) -> Pairs:
+    return Pairs(docket.better, docket.worse, docket.label, docket.comparisons.weight, docket.group)
+
+
 def _fit(
     docket: Docket, trunks, specs, read: Sequence[Features], fold: NDArray, options: AuditOptions
 ) -> tuple[NDArray[np.float64], Committee]:
@@ -119,8 +138,7 @@ def _fit(
         [s.layers for s in specs], pools_of(options.pools), count=options.members, length=options.length_member,
         heads=options.heads, seed=options.seed,
     )  # fmt: skip
-    c = docket.comparisons
-    pairs = Pairs(docket.better, docket.worse, docket.label, c.weight, docket.group)
+    pairs = _pairs(docket)
     with progress("fitting heads", len(members)) as bar:
         margins, fitted = fit(
             lambda v: view_matrix(views[v], read, docket.preferences), pairs, fold, members,
