@@ -9,14 +9,15 @@ from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from families import tiny_family
-from plaudit.errors import OptionError
+from plaudit.errors import OptionError, PlauditError
 from plaudit.models.forward import Reader
 from plaudit.models.trees.noise import Noise, prefixes
 from plaudit.models.trees.plan import plan
 from plaudit.models.trees.probe import sample
 from plaudit.training.options import TrainOptions
+from plaudit.training.steps.plain import Diverged
 from plaudit.training.views import Draw, Views
-from small_runs import bits, go, lists, losses, metrics, noise, pairs, write
+from small_runs import go, lists, losses, metrics, noise, pairs, rated, write
 
 SETS = [("simcse", "pairs"), ("simcse", "difference"), ("swav", "pairs"), ("swav", "difference")]
 
@@ -179,10 +180,33 @@ def test_rows_of_no_weight_are_no_negatives(tmp_path):
     assert a["loss"] == pytest.approx(b["loss"], rel=1e-5)
 
 
+def test_rows_without_comparisons_have_nothing_to_contrast(tmp_path):
+    for method in ("simcse", "swav"):
+        go(write(tmp_path / "a.jsonl", rated(8)), tmp_path / method, contrastive=method, contrastive_dropout=0.0)
+        go(str(tmp_path / "a.jsonl"), tmp_path / f"{method}-plain")
+        assert losses(tmp_path / method) == pytest.approx(losses(tmp_path / f"{method}-plain"), rel=1e-5)
+
+
+@pytest.mark.parametrize("how", [{}, {"meta": "GROUPS", "meta_eta": 0.1}, {"margin": "batch_mean"}], ids=str)
+def test_a_bad_number_is_named_whatever_is_asked(tmp_path, how):
+    how = {k: write(tmp_path / "m.jsonl", lists(4)) if v == "GROUPS" else v for k, v in how.items()}
+    file = write(tmp_path / "a.jsonl", pairs(12))
+    with pytest.raises(Diverged, match=r"step \d+: (a (score|loss) is|the (meta )?gradient's norm is)"):
+        go(file, tmp_path / "D", contrastive="swav", learning_rate=1e30, max_steps=20, max_grad_norm=0,
+           lr_scheduler_type="constant", batch_tokens=64, **how)  # fmt: skip
+
+
+def test_prototypes_of_another_number_are_refused(tmp_path):
+    file = write(tmp_path / "a.jsonl", pairs(8))
+    go(file, tmp_path / "D", contrastive="swav", max_steps=2)
+    with pytest.raises(PlauditError, match="prototypes"):
+        go(file, tmp_path / "D", contrastive="swav", contrastive_prototypes=9, resume_run=True, allow_changes=True,
+           max_steps=3)  # fmt: skip
+
+
 def test_options_without_their_part_are_refused(tmp_path):
     file = write(tmp_path / "a.jsonl", pairs(6))
     with pytest.raises(OptionError) as caught:
         go(file, tmp_path / "D", contrastive_beta=0.3, margin_cap=1.0, meta_order="exact")
     assert len(caught.value.mistakes) == 3
     assert TrainOptions().contrastive == "none"
-    assert bits is not None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from plaudit.errors import OptionError
+from plaudit.errors import OptionError, PlauditError
 from small_runs import go, lists, losses, metrics, noise, pairs, same, weights, write
 
 HOW = {"max_steps": 8, "batch_size": 6, "held_out": 0, "save_steps": 4, "learning_rate": 3e-3}
@@ -53,6 +53,16 @@ def test_the_log_keeps_to_the_labels_as_they_came(tmp_path):
     still = [row for row in metrics(tmp_path / "plain") if "loss" in row]
     for key in ("accuracy", "margin", "plaudit/plain_loss"):
         assert [row[key] for row in rows] == pytest.approx([row[key] for row in still], abs=1e-4), key
+
+
+def test_labels_of_other_data_are_refused(tmp_path):
+    go(write(tmp_path / "a.jsonl", noise(12)), tmp_path / "D", smoothing_beta=0.2, **HOW)
+    other, how = write(tmp_path / "b.jsonl", noise(14)), HOW | {"max_steps": 9}
+    with pytest.raises(PlauditError, match="holds 12 moving labels, this data 14"):
+        go(other, tmp_path / "D", smoothing_beta=0.2, resume_run=True, allow_changes=True, **how)
+    go(other, tmp_path / "plain", **HOW)
+    with pytest.raises(PlauditError, match="holds no moving labels"):
+        go(other, tmp_path / "plain", smoothing_beta=0.2, resume_run=True, allow_changes=True, **how)
 
 
 def test_ties_and_rows_without_weight_keep_their_labels(tmp_path):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from plaudit import catalog
-from plaudit.errors import OptionError
+from plaudit.errors import OptionError, PlauditError
 from plaudit.records import Preference
 from plaudit.training.batches import Batch, Columns, everything
 from plaudit.training.objective import Objective
@@ -121,7 +121,13 @@ class Labels:
         return {name: torch.from_numpy(value.copy()) for name, value in state.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Put `tensors` back."""
+        """Put `tensors` back.
+
+        Raises:
+            PlauditError: they belong to other data.
+        """
+        if len(state["target"]) != len(self.gap):
+            raise PlauditError(f"the checkpoint holds {len(state['target'])} moving labels, this data {len(self.gap)}")
         if self.beta:
             self.columns.target[:] = state["target"].numpy()
         self.gap[:] = state["gap"].numpy()

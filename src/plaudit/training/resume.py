@@ -189,6 +189,9 @@ def restore_weights(checkpoint: Path, named: Mapping[str, Tensor]) -> None:
     weights = load_weights(checkpoint, set(named))
     with torch.no_grad():
         for name, p in named.items():
+            if weights[name].shape != p.shape:
+                was, now = (tuple(v.shape) for v in (weights[name], p))
+                raise PlauditError(f"{checkpoint.name} trains {name} of shape {was}, this run {now}")
             put(p, weights[name])
 
 
