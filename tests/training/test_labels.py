@@ -96,7 +96,9 @@ def test_a_constant_margin_is_the_column_margin(tmp_path):
     assert losses(tmp_path / "c") == losses(tmp_path / "b")
 
 
-@pytest.mark.parametrize("margin", ["batch_mean", "confidence", "running"])
+@pytest.mark.parametrize(
+    "margin", ["confidence", *(pytest.param(m, marks=pytest.mark.slow) for m in ("batch_mean", "running"))]
+)
 def test_the_cut_into_micro_batches_changes_no_margin(tmp_path, margin):
     files = [write(tmp_path / "a.jsonl", noise(16)), write(tmp_path / "l.jsonl", lists(4))]
     for name, more in {"a": {}, "b": {"batch_tokens": 64}}.items():
