@@ -19,29 +19,33 @@ from numpy.typing import NDArray
 from harness import write
 from noise_sets import SETS, Case, flips, vector
 from plaudit.data.split import folds, held_out
+from plaudit.signals.noise import estimate
 from plaudit.signals.price import price
 from plaudit.signals.recipes import steps, treat
 from plaudit.signals.targets import Targets
 from plaudit.signals.votes import Votes
 from plaudit.training.heads import RIDGES, fit
-from plaudit.training.solve import solve
+from plaudit.training.solve import principal, solve
 
 RATES = (0.0, 0.1, 0.25, 0.4)
 POLICIES: dict[str, tuple[str, ...]] = {
-    "none": (), "flip (p > 0.5)": ("flip:above=0.5",), "flip (p > 0.65)": ("flip:above=0.65",),
-    "flip 10 %": ("flip-10",), "flip 10 % + margin": ("flip-10-margin",), "smooth 0.2": ("smooth:alpha=0.2",),
-    "soft + margin": ("soft-margin",), "margin": ("margin",), "drop (p > 0.5)": ("drop:above=0.5",),
-    "drop (p > 0.65)": ("drop:above=0.65",), "weight": ("weight",), "soften": ("soften",),
-    "soften half": ("soften:strength=0.5",), "soften where p > 0.5 flip": ("flip:above=0.5", "weight:by=certainty"),
+    "none": (), "flip 10 %": ("flip-10",), "flip 10 % + margin": ("flip-10-margin",), "soft + margin": ("soft-margin",),
+    "margin": ("margin",), "smooth 0.2": ("smooth:alpha=0.2",), "soften": ("soften",),
+    "flip, p_disagree > 0.5": ("flip:above=0.5",), "flip, p_wrong > 0.5": ("flip:wrong=0.5",),
+    "flip, p_wrong > 0.7": ("flip:wrong=0.7",), "drop, p_disagree > 0.5": ("drop:above=0.5",),
+    "drop, p_wrong > 0.5": ("drop:wrong=0.5",),
+    "flip, p_wrong > 0.7, and weight": ("flip:wrong=0.7", "weight:by=right"),
+    "weight by agreement": ("weight",), "weight 1 - p_wrong": ("weight:by=right",),
 }  # fmt: skip
-DEFAULT = "flip (p > 0.65)"
-SIZES = {"vector world": 600}  # comparisons; 25 % flips must cost four points there
+DEFAULT = "drop, p_wrong > 0.5"
+SIZES = {"vector world": 8000}  # comparisons; 25 % flips must cost four points there
 
 
 def trained(x: torch.Tensor, columns: Targets, group: NDArray, seed: int) -> torch.Tensor:
     """One linear head [H] on treated comparisons; its ridge is the one that predicts the treated columns best."""
     scale = x.square().mean(0).sqrt().clamp_min(1e-9)
-    scaled = x / scale
+    axes = principal(x / scale)
+    scaled = (x / scale) @ axes
     t, m, w = (torch.from_numpy(c).float() for c in (columns.target, columns.margin, columns.weight))
     ridge = torch.tensor(RIDGES)
     fold = folds(group, 5, seed)
@@ -53,7 +57,7 @@ def trained(x: torch.Tensor, columns: Targets, group: NDArray, seed: int) -> tor
         each = torch.nn.functional.softplus(gap) - t[:, None] * gap
         loss += ((w * (1 - seen))[:, None] * each).sum(0).numpy()
     best = ridge[int(loss.argmin())][None]
-    return solve(scaled, w[:, None], t, best, margin=m)[:, 0] / scale
+    return (axes @ solve(scaled, w[:, None], t, best, margin=m)[:, 0]) / scale
 
 
 def one(case: Case, rate: float, seed: int, kind: str) -> dict[str, float]:
@@ -66,6 +70,7 @@ def one(case: Case, rate: float, seed: int, kind: str) -> dict[str, float]:
     margins, _ = fit(inner.matrix, inner.pairs(label), fold, inner.members)
     ones = np.ones(len(inner))
     signals = price(Votes(margins, fold, ones, tuple(str(k) for k in range(margins.shape[1]))))
+    signals = signals.having(p_wrong=estimate(signals["mean"], ones, ones).p_wrong)
     x = inner.matrix(inner.members[0].view)
     pairs = inner.pairs(label)
     rows = torch.from_numpy(x[pairs.better] - x[pairs.worse])

@@ -176,7 +176,7 @@ class Survey:
 
 def _survey(rows: Iterable[Row], signals: Signals, places: Places, options: RepairOptions) -> Survey:
     """Read the file once: which of its comparisons are ties, which are doubtful, and whether any was audited."""
-    seen = Survey(np.ones(signals.rows))
+    seen = Survey(np.array(signals["label"], np.float64) if "label" in signals else np.ones(signals.rows))
     doubtful = Doubtful(options.doubtful_above)
     for row in rows:
         for record in (r for r in row.records if isinstance(r, Preference)):

@@ -5,6 +5,7 @@ from typing import Any
 
 from plaudit.report import terminal
 
+ENDINGS = (".jsonl.gz", ".json.gz", ".csv.gz", ".json", ".csv", ".parquet")
 MARK = {"warn": "!", "note": "·", "ok": "ok", "skip": "-"}
 
 
@@ -32,7 +33,8 @@ def show(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> Non
     _notes(found)
     target = files[0] if len(files) == 1 else "FILE"
     terminal.note(f"report: {output_dir}/report.html")
-    terminal.note(f"next: plaudit repair {target} --audit {output_dir} --output repaired.jsonl")
+    ending = next((e for e in ENDINGS if target.lower().endswith(e)), ".jsonl")
+    terminal.note(f"next: plaudit repair {target} --audit {output_dir} --output repaired{ending}")
 
 
 def _folds(found: Mapping[str, Any]) -> str:

@@ -48,8 +48,13 @@ def document(
         "annotators": by_column(signals, signals["annotator"], votes) if any(signals["annotator"]) else {},
         "voters": {"model": options.model, "scorer": options.scorer, "in_sample": options.in_sample,
                    "dtype": options.dtype, "heads": options.heads, "seed": options.seed},
-        "left_out": [{"where": where, "reason": why} for where, why in material.left[:LISTED]],
+        "left_out": [{"where": _bare(where), "reason": why} for where, why in material.left[:LISTED]],
     }  # fmt: skip
+
+
+def _bare(where: str) -> str:
+    """file:line without the file's folder, which is a matter of this machine."""
+    return where.replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def _share(margins: NDArray) -> float:
@@ -127,15 +132,15 @@ def noise_document(noise: Noise | None) -> dict[str, Any]:
 def suspicious(case: Docket, signals: Signals, most: int) -> list[Shown]:
     """The pairs with the highest p_disagree, one a preference, with their texts."""
     out: list[Shown] = []
-    seen: set[int] = set()
+    seen: set[str] = set()
     for row in np.lexsort((np.arange(signals.rows), -signals["p_disagree"])):
         at = int(case.comparisons.preference[row])
         if len(out) == most:
             break
-        if at in seen or case.preferences[at].is_tie:
-            continue
-        seen.add(at)
         p = case.preferences[at]
+        if p.content in seen or p.is_tie:
+            continue
+        seen.add(p.content)
         better, worse = int(case.comparisons.better[row]), int(case.comparisons.worse[row])
         facts: Mapping[str, float] = {name: float(signals[name][row]) for name in ("p_disagree", "mean", "std")}
         out.append(Shown(

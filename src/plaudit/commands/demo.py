@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-WORLD = "text-v1"
-HELD_OUT = 500
+WORLD, WRONG = "text-v1", "text-v1-flip25"
+HELD_OUT = 1000
 RATES = {"minilm-l6": "1e-4", "tiny": "3e-3"}  # the default, 2e-5, is for longer runs
 
 
@@ -56,36 +56,43 @@ def demo(
         before = perf_counter()
         statuses += [_run(words) for words in step.commands]
         seconds.append(perf_counter() - before)
-    _show_one(output_dir)
     _close(output_dir, steps, seconds, perf_counter() - began)
     return max(statuses)
 
 
 def road(folder: Path, model: str, pairs: int) -> list[Step]:
-    """The steps from nothing to scores."""
-    train, held, final = str(folder / "train.jsonl"), str(folder / "held-out.jsonl"), str(folder / "model" / "final")
-    unseen = str(min(pairs, HELD_OUT))
+    """The steps from nothing to two reward models and what the repair was worth."""
+    train, held = str(folder / "train.jsonl"), str(folder / "unseen.jsonl")
+    audit, repaired, final = str(folder / "audit"), str(folder / "repaired.jsonl"), str(folder / "repaired" / "final")
     rate = ("--learning-rate", RATES[model]) if model in RATES else ()
     return [
-        Step("make preferences whose truth is known",
-             "Everyday questions, two answers each, and which one is better. Your own file would stand here instead.",
-             (("world", WORLD, "--n", str(pairs), "--output", train),
-              ("world", WORLD, "--n", unseen, "--seed", "1", "--output", held))),
+        Step("make preferences, a quarter of them wrong",
+             "Everyday questions, two answers each, and which one is better; in the file to train on, 25 % of the "
+             "labels are turned round. Your own file would stand here instead.",
+             (("world", WRONG, "--n", str(pairs), "--output", train),
+              ("world", WORLD, "--n", str(min(pairs, HELD_OUT)), "--seed", "1", "--output", held))),
         Step("inspect: what is in these files?",
              "Layout, counts, lengths, ties, duplicates, whether longer answers win, and what could not be read.",
              (("inspect", train, held),)),
-        Step("train a reward model",
-             f"{model} learns which answer is better. A tenth of the prompts, held out, chooses the best checkpoint.",
-             (("train", train, "--model", model, "--output-dir", str(folder / "model"), *rate),)),
+        Step("audit: which labels can be trusted?",
+             f"A committee of ten heads on {model} votes on every pair, each only on prompts it has not learned from.",
+             (("audit", train, "--model", model, "--output-dir", audit, "--cache", str(folder / "cache")),)),
+        Step("repair: act on it, and keep the way back",
+             "A copy in the same layout; every change stands in a ledger with its reason, and undo gives the original "
+             "back to the byte.",
+             (("repair", train, "--audit", audit, "--output", repaired),
+              ("repair", "--undo", repaired, "--output", str(folder / "undone.jsonl")))),
+        Step("train a reward model twice: on the labels as they came, and on the repaired ones",
+             "The same options, order and number of passes. A tenth of the prompts chooses the best checkpoint.",
+             tuple(("train", file, "--model", model, "--output-dir", str(folder / name), *rate)
+                   for file, name in ((train, "raw"), (repaired, "repaired")))),
         Step("doctor: is its number the same everywhere?",
              "The checkpoint is scored on every path that others take: one by one, padded, in a pipeline, ...",
              (("doctor", final),)),
-        Step("evaluate: what is it worth?",
-             "Prompts it has never seen, beside a random scorer and one that only prefers the longer answer.",
-             (("evaluate", final, held, "--output-dir", str(folder / "evaluation")),)),
-        Step("score: a number for every response",
-             "One line a preference, in the file's order: what a filter, best-of-n or a policy would use.",
-             (("score", final, held, "--output", str(folder / "scores.jsonl")),)),
+        Step("evaluate: what is each worth?",
+             "Prompts and true labels that neither has seen, beside a random scorer and one that prefers length.",
+             tuple(("evaluate", str(folder / name / "final"), held, "--output-dir", str(folder / f"evaluation-{name}"))
+                   for name in ("raw", "repaired"))),
     ]  # fmt: skip
 
 
@@ -119,46 +126,72 @@ def _run(words: Sequence[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _show_one(folder: Path) -> None:
-    """The first held-out preference with the scores it got, and the same from Python."""
-    from plaudit.data.read import read
-    from plaudit.records import Preference
-    from plaudit.report.terminal import clean, table
+def _difference(folder: Path) -> dict[str, Any]:
+    """How many more unseen pairs the model of the repaired labels gets right, with a 95 % interval over prompts."""
+    import numpy as np
 
-    record = next(iter(read(folder / "held-out.jsonl"))).records[0]
-    assert isinstance(record, Preference)
-    with open(folder / "scores.jsonl", encoding="utf-8") as lines:
-        scores = json.loads(next(lines))["scores"]
-    print("\nThe first of them:", clean(record.prompt[-1].text), sep="\n")
-    names = ["labelled better", "labelled worse"]
-    answers = [" ".join(m.text for m in response) for response in record.responses]
-    table("", ["answer", "score", "text"], [[n, s, a] for n, s, a in zip(names, scores, answers, strict=True)])
-    print(f"The same in Python: plaudit.load({str(folder / 'model' / 'final')!r}).score(prompt, [answer, answer])")
+    from plaudit.data.read import read
+    from plaudit.data.split import group_digest
+    from plaudit.metrics.accuracy import pair_credit
+    from plaudit.metrics.intervals import difference_interval
+    from plaudit.records import Preference
+
+    rows = [p for row in read([str(folder / "unseen.jsonl")]) for p in row.records if isinstance(p, Preference)]
+    credit = []
+    for name in ("repaired", "raw"):
+        with open(folder / f"evaluation-{name}" / "scores.jsonl", encoding="utf-8") as lines:
+            by_id = {row["id"]: row["scores"] for row in map(json.loads, lines)}
+        sides = np.array([[by_id[p.id][i] for i in p.comparisons()[0]] for p in rows])
+        credit.append(pair_credit(sides[:, 0], sides[:, 1])[0])
+    low, high, _ = difference_interval(*credit, [group_digest(p) for p in rows])
+    return {"n": len(rows), "difference": float((credit[0] - credit[1]).mean()), "low": low, "high": high}
+
+
+def _found(folder: Path) -> tuple[int, int, int]:
+    """(labels changed or left out, how many of these were wrong, wrong labels in all), from the world's truth."""
+    with open(folder / "train.truth.jsonl", encoding="utf-8") as lines:
+        wrong = {row["id"] for row in map(json.loads, lines) if row["flipped"]}
+    with open(folder / "repaired.jsonl.ledger.jsonl", encoding="utf-8") as lines:
+        changed = {row["id"] for row in map(json.loads, lines) if "id" in row}
+    return len(changed), len(changed & wrong), len(wrong)
 
 
 def _close(folder: Path, steps: Sequence[Step], seconds: Sequence[float], total: float) -> None:
     """What came of it, and where everything lies."""
     from plaudit.report.terminal import table
 
-    found = _json(folder / "evaluation" / "results.json")["results"][0]
-    run = _json(folder / "model" / "run.json")
+    found = {name: _json(folder / f"evaluation-{name}" / "results.json")["results"][0] for name in ("raw", "repaired")}
+    changed, right, wrong = _found(folder)
+    gain = _difference(folder)
+    same = (folder / "undone.jsonl").read_bytes() == (folder / "train.jsonl").read_bytes()
     print(f"\n──── done in {total / 60:.1f} minutes {'─' * 58}")
     took = [[step.title.partition(":")[0], round(s)] for step, s in zip(steps, seconds, strict=True)]
     table("Time", ["step", "seconds"], took)
-    percent = {name: f"{100 * found[name]:.1f} %" for name in ("score", "low", "high", "length_only", "random")}
-    table("What came out", ["on unseen prompts", "pairs ranked as labelled"], [
-        [f"{run['model']}, trained on {run['rows']['train']:,} pairs",
-         f"{percent['score']} (95 % interval {percent['low']} to {percent['high']}, n = {found['n']:,})"],
-        ["the longer answer", percent["length_only"]], ["a coin", percent["random"]],
+
+    def words(row: dict[str, Any]) -> str:
+        return f"{100 * row['score']:.1f} % (95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f} %)"
+
+    low, high = (f"{100 * gain[end]:+.1f}" for end in ("low", "high"))
+    points = f"{100 * gain['difference']:+.1f} points (95 % interval {low} to {high})"
+    table("What came out", ["", ""], [
+        ["labels that were wrong", f"{wrong:,}"],
+        ["labels that repair touched", f"{changed:,}, of which {right:,} were wrong"],
+        ["undo gives the original back", "to the byte" if same else "NOT: please report this"],
+        [f"trained on the labels as they came, on {gain['n']:,} unseen pairs", words(found["raw"])],
+        ["trained on the repaired labels", words(found["repaired"])],
+        ["what repair was worth", points],
+        ["the longer answer", f"{100 * found['raw']['length_only']:.1f} %"],
+        ["a coin", f"{100 * found['raw']['random']:.1f} %"],
     ])  # fmt: skip
     table("Where it lies", ["path", "what"], [
-        [str(folder / "train.jsonl"), "preferences, TRL's layout; .truth.jsonl beside them says which is truly better"],
-        [str(folder / "model" / "final"), "the reward model; loads with transformers, TRL, vLLM"],
-        [str(folder / "model" / "curves.svg"), "loss and accuracy over the steps, a picture for any browser"],
-        [str(folder / "evaluation" / "results.json"), "what it is worth, every number of the tables"],
-        [str(folder / "scores.jsonl"), "one score for each response"],
+        [str(folder / "audit" / "report.html"), "the audit, a page for any browser: start here"],
+        [str(folder / "audit" / "signals.parquet"), "one row a comparison: strength, spread, p_disagree, verdict"],
+        [str(folder / "repaired.jsonl"), "the repaired copy; its ledger beside it"],
+        [str(folder / "repaired" / "final"), "the reward model; loads with transformers, TRL, vLLM"],
+        [str(folder / "repaired" / "curves.svg"), "loss and accuracy over the steps"],
+        [str(folder / "evaluation-repaired" / "results.json"), "what it is worth, every number of the tables"],
     ])  # fmt: skip
-    print("Next, with your own file: plaudit inspect FILE, then the same commands.")
+    print("Next, with your own file: plaudit inspect FILE; plaudit audit FILE --model minilm-l6 --output-dir audit")
 
 
 def _json(path: Path) -> Any:

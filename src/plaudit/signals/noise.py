@@ -22,6 +22,7 @@ from plaudit.signals.price import sigmoid
 NoiseModel = Literal["uniform", "group", "annotator"]
 RHOS = np.concatenate([[0.0], np.linspace(0.002, 0.498, 125)])  # [G]; at 1/2 and above a label would mean its opposite
 SLOPES = np.geomspace(0.05, 60, 72)  # [A], in units of 1 / rms(mean)
+WIDEST = 0.25  # of an interval that still says something
 BINS = 200  # of equal counts
 CHI2_95 = 3.841459  # 95 % point of chi-square with one degree of freedom
 
@@ -30,7 +31,7 @@ CHI2_95 = 3.841459  # 95 % point of chi-square with one degree of freedom
 class Noise:
     """An estimated noise model. `rates`: name -> (estimate, low, high, rows); `slope` is a; `p_wrong` [P].
 
-    The interval is the 95 % profile-likelihood one. `identified`: no interval reaches from 0 to 1/2.
+    The interval is the 95 % profile-likelihood one. `identified`: every interval is narrower than `WIDEST`.
     """
 
     model: NoiseModel
@@ -40,7 +41,7 @@ class Noise:
 
     @property
     def identified(self) -> bool:
-        return all(high - low < RHOS[-1] - 0.01 for _, low, high, _ in self.rates.values())
+        return all(high - low < WIDEST for _, low, high, _ in self.rates.values())
 
 
 def estimate(

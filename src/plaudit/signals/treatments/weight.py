@@ -1,7 +1,7 @@
 """Weigh every preference by how sure the committee is of it, whichever way.
 
-Weight |1 - 2 p| ** power: 0 where it has no opinion, 1 where it is certain. With `by="agreement"`: 1 - p, so that
-labels it calls wrong count less than ambiguous ones.
+`by="agreement"`: 1 - p_disagree, so that labels it calls wrong count less than ambiguous ones; `"right"`: 1 - p_wrong,
+which leaves all weights at 1 where no labels seem wrong; `"certainty"`: |1 - 2 p_disagree|, 0 where it has no opinion.
 """
 
 from typing import Literal
@@ -14,17 +14,24 @@ from plaudit.signals.targets import Targets
 
 
 def treat(
-    p_disagree: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
-    *, by: Literal["agreement", "certainty"] = "agreement", power: float = 1.0, floor: float = 0.0,
+    p_disagree: NDArray, p_wrong: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
+    *, by: Literal["agreement", "certainty", "right"] = "agreement", power: float = 1.0, floor: float = 0.0,
 ) -> Targets:  # fmt: skip
-    """Weight times max(floor, (1 - p or |1 - 2 p|) ** power).
+    """Weight times max(floor, trust ** power), trust as `by` says.
 
     >>> one = np.ones(2)
-    >>> treat(np.array([0.75, 0.25]), one, 0 * one, one).weight.tolist()
+    >>> treat(np.array([0.75, 0.25]), 0 * one, one, 0 * one, one).weight.tolist()
     [0.25, 0.75]
     """
-    if by not in ("agreement", "certainty"):
-        raise OptionError([f"weight: by must be agreement or certainty, not {by!r}"])
-    agrees = np.where(target < 0.5, p_disagree, 1 - p_disagree)  # after a flip the committee agrees by p
-    trust = agrees if by == "agreement" else np.abs(1 - 2 * p_disagree)
+    if by == "agreement":
+        trust = np.where(target < 0.5, p_disagree, 1 - p_disagree)  # after a flip the committee agrees by p
+    elif by == "certainty":
+        trust = np.abs(1 - 2 * p_disagree)
+    elif by == "right":
+        if np.isnan(p_wrong).any():
+            raise OptionError(["weight:by=right needs p_wrong, which this audit left empty"],
+                              advice="audit again with --noise uniform")  # fmt: skip
+        trust = np.where(target < 0.5, p_wrong, 1 - p_wrong)
+    else:
+        raise OptionError([f"weight: by must be agreement, right or certainty, not {by!r}"])
     return Targets(target, margin, weight * np.maximum(trust**power, floor))
