@@ -15,6 +15,7 @@ from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Prepared
 from plaudit.training.steps import meta, plain
 from plaudit.training.steps._gradient import Around, Ascent
+from plaudit.training.track import check_sinks
 from plaudit.training.unlabelled import Unlabelled, unlabelled
 from plaudit.training.views import kind_for
 
@@ -75,11 +76,12 @@ class Extras:
 
 
 def check(options: TrainOptions) -> None:
-    """Refuse options that say nothing or contradict, before anything is read.
+    """Refuse options that say nothing, and trackers that are not here, before anything is read.
 
     Raises:
         OptionError: every one of them.
     """
+    check_sinks(options.report_to)
     mistakes = []
     for room, off in (("contrastive", "none"), ("meta", ""), ("margin", "none")):
         if getattr(options, room) == off:

@@ -31,7 +31,7 @@ from plaudit.training.objective import Objective
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Prepared, prepare
 from plaudit.training.start import accelerator_for, is_sharded, objective_for, optimizer_for, ready
-from plaudit.training.track import Metrics, Sink, check_sinks, sinks, step_values
+from plaudit.training.track import Metrics, Sink, sinks, step_values
 from plaudit.training.views import Views
 
 
@@ -63,18 +63,17 @@ def train(
         raise PlauditError(f"{folder} is a file", advice="choose another --output-dir")
     if folder.exists() and any(folder.iterdir()) and not resume_run:
         raise PlauditError(f"{folder} is not empty", advice="--resume goes on with it; or choose another --output-dir")
-    check_sinks(options.report_to)
     check(options)
     objective = objective_for(options)
     accelerator = accelerator_for(options)
     loaded = ready(model, options)
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
     objective.refuse_unread(everything(prepared.train.columns))
-    way = probe(loaded.model)
+    verdict = probe(loaded.model)
     extras = extras_for(
-        options, loaded, prepared, objective, way.way, sharded=is_sharded(accelerator), columns=columns
+        options, loaded, prepared, objective, verdict.way, sharded=is_sharded(accelerator), columns=columns
     )  # fmt: skip
-    run = Run(folder, loaded, prepared, options, objective, accelerator, model, extras, way)
+    run = Run(folder, loaded, prepared, options, objective, accelerator, model, extras, verdict)
     return run.go(resume_run, allow_changes)
 
 

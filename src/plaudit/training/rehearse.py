@@ -19,7 +19,6 @@ from plaudit.training.extras import check, extras_for
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Part, prepare
 from plaudit.training.start import accelerator_for, objective_for, ready
-from plaudit.training.track import check_sinks
 
 
 def rehearse(
@@ -32,7 +31,6 @@ def rehearse(
 ) -> dict[str, Any]:
     """The resolved options, counts after each filter, token quantiles, the first pair as rendered, and estimates."""
     options = options or TrainOptions()
-    check_sinks(options.report_to)
     check(options)
     objective = objective_for(options)
     loaded = ready(model, options)
@@ -44,8 +42,7 @@ def rehearse(
     full = np.array([len(e.prompt) + len(r) for e in part.encoded for r in e.responses])
     trees = np.array([cost(e) for e in part.encoded])
     size = min(options.batch_size, len(part))
-    per = steps_per_epoch(len(part), size)
-    steps = options.max_steps or max(round(options.epochs * per), 1)
+    steps = options.max_steps or max(round(options.epochs * steps_per_epoch(len(part), size)), 1)
     tried = trial(loaded.model, part, options)
     return {
         "options": {**options.model_dump(), "learning_rate": options.peak()},

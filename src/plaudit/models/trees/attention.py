@@ -125,9 +125,14 @@ def attend(
     if query.is_cuda and not dropout and not by_hand:
         mask = tree.flexed(causal, window)
         return flex.attend(query.to(value.dtype), key.to(value.dtype), value, mask, scaling, softcap or 0.0), None
+    return _by_segment(module, query, key, value, tree, causal, window, scaling, dropout, softcap or 0.0), None
+
+
+def _by_segment(module, query, key, value, tree, causal, window, scaling, dropout, softcap) -> Tensor:
+    """Attention segment by segment, keys repeated: dropout, soft caps, noise, second derivatives."""
+    repeats, noise = query.shape[1] // key.shape[1], tree.noise
     if repeats > 1:
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
-    noise = tree.noise
     keys = noise.keys(module, query.shape[1], causal=causal) if noise else None
     parts = []
     for start, stop, spans, above in tree.steps:
@@ -135,13 +140,13 @@ def attend(
         mask, plain = None, causal and above == 0 and not 0 < window < stop - start
         if causal and not plain:
             mask = tree.mask(stop - start, above, window if above + stop - start > window else 0, q.device)
-        if softcap or by_hand:
+        if softcap or tree.twice or noise:
             thin = None if noise is None or keys is None else partial(noise.thin, keys=keys[:, start:stop])
             parts.append(_by_hand(q, k, v, mask, plain, scaling, softcap, dropout, thin))
         else:
             how: Any = {"is_causal": plain, "scale": scaling, "dropout_p": dropout}
             parts.append(scaled_dot_product_attention(q, k, v, attn_mask=mask, **how))
-    return torch.cat(parts, 2).transpose(1, 2).contiguous(), None
+    return torch.cat(parts, 2).transpose(1, 2).contiguous()
 
 
 def _gather(x: Tensor, spans: list[tuple[int, int]]) -> Tensor:
