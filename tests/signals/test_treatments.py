@@ -103,7 +103,13 @@ def test_a_quantile_takes_that_part(q):
 
 def test_a_quantile_counts_judged_rows_only():
     target = np.array([0.5, 1, 1, 1, 1])
-    assert selected(MEAN, COLUMNS["p_disagree"], COLUMNS["p_wrong"], target, quantile=0.25).tolist() == [False, True, False, False, False]
+    assert selected(MEAN, COLUMNS["p_disagree"], COLUMNS["p_wrong"], target, quantile=0.25).tolist() == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_a_chance_of_being_wrong_needs_a_noise_model():

@@ -129,7 +129,8 @@ def priced(material: Material, case: Docket, ballot: Poll, options: AuditOptions
         "id": column([p.id for p in case.preferences]), "better": c.better.astype(np.int32),
         "worse": c.worse.astype(np.int32), "content": column([p.content for p in case.preferences]),
         "source": column([p.source for p in case.preferences]), "group": case.group,
-        "annotator": column([p.annotator for p in case.preferences]), "label": case.label, "fold": ballot.votes.fold.astype(np.int32),
+        "annotator": column([p.annotator for p in case.preferences]), "label": case.label,
+        "fold": ballot.votes.fold.astype(np.int32),
     }  # fmt: skip
     rest = {
         "p_wrong": np.full(len(at), np.nan), "duplicate_of": ids[first_alike(o)[at]],

@@ -58,4 +58,5 @@ def _notes(found: Mapping[str, Any]) -> None:
     left = found["rows"]["left_out"]
     if left:
         first = found["left_out"][0]
-        terminal.note(f"left out: {left:,} ({first['where']}: {first['reason']}{'; ...' if left > 1 else ''})")
+        why = "; ".join(f"{n:,}: {reason}" for reason, n in list(found["left_out_reasons"].items())[:3])
+        terminal.note(f"left out: {left:,} ({why}), such as {first['where']}: {first['reason']}")

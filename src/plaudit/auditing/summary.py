@@ -1,6 +1,8 @@
 """The audit in numbers, as audit.json holds it, and the pairs worth looking at first."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,8 +50,19 @@ def document(
         "annotators": by_column(signals, signals["annotator"], votes) if any(signals["annotator"]) else {},
         "voters": {"model": options.model, "scorer": options.scorer, "in_sample": options.in_sample,
                    "dtype": options.dtype, "heads": options.heads, "seed": options.seed},
+        "left_out_reasons": reasons(why for _, why in material.left),
         "left_out": [{"where": _bare(where), "reason": why} for where, why in material.left[:LISTED]],
     }  # fmt: skip
+
+
+def reasons(words: Iterable[str], most: int = 10) -> dict[str, int]:
+    """How often each reason was given, numbers in it left aside; the commonest first.
+
+    >>> reasons(["601 tokens do not fit 512", "777 tokens do not fit 512", "empty"])
+    {'… tokens do not fit …': 2, 'empty': 1}
+    """
+    kinds = Counter(re.sub(r"\d[\d,]*", "…", why) for why in words)
+    return dict(kinds.most_common(most))
 
 
 def _bare(where: str) -> str:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 SLACK = 1e-6  # of the loss: less than that is rounding in float32, not a step too long
 
+
 def solve(
     x: Tensor, weight: Tensor, target: Tensor, ridge: Tensor, *, margin: Tensor | None = None,
     start: Tensor | None = None, steps: int = 30, tolerance: float = 1e-4,

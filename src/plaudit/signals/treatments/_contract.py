@@ -22,7 +22,8 @@ def example(rows: int, seed: int = 0) -> dict[str, NDArray]:
     mean = draw.normal(0.5, 1.0, rows)
     spread = np.abs(draw.normal(0, 0.3, rows))
     return {
-        "mean": mean, "std": spread, "p_disagree": sigmoid(-mean), "p_wrong": 0.4 * sigmoid(-mean), "vote_share": draw.random(rows),
+        "mean": mean, "std": spread, "p_disagree": sigmoid(-mean), "p_wrong": 0.4 * sigmoid(-mean),
+        "vote_share": draw.random(rows),
         "fair_weight": 2 * draw.random(rows), "decision": draw.choice(["", "keep", "flip", "tie", "drop"], rows),
         "target": np.where(np.arange(rows) % 5 == 4, 0.5, np.where(np.arange(rows) % 7 == 3, 0.0, 1.0)),
         "margin": draw.normal(0, 1, rows), "weight": draw.random(rows),

@@ -8,7 +8,8 @@ from plaudit.signals.targets import Targets
 
 def treat(
     mean: NDArray, p_disagree: NDArray, p_wrong: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
-    *, wrong: float | None = None, quantile: float | None = None, above: float | None = None, below: float | None = None,
+    *, wrong: float | None = None, quantile: float | None = None, above: float | None = None,
+    below: float | None = None,
 ) -> Targets:  # fmt: skip
     """`wrong`: p_wrong above this; `quantile`: the lowest part by mean; `above`: p_disagree above this; `below`: mean
     below this. With none of them, p_disagree above 0.5.

@@ -12,7 +12,8 @@ from plaudit.signals.targets import Targets
 
 def treat(
     mean: NDArray, p_disagree: NDArray, p_wrong: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
-    *, alpha: float = 0.2, wrong: float | None = None, quantile: float | None = None, above: float | None = None, below: float | None = None,
+    *, alpha: float = 0.2, wrong: float | None = None, quantile: float | None = None, above: float | None = None,
+    below: float | None = None,
 ) -> Targets:  # fmt: skip
     """Target (1 - alpha) t + alpha (1 - t) on the selected rows; all of them when no condition is given.
 
