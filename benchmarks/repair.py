@@ -3,12 +3,12 @@
     PLAUDIT_DATA=... python benchmarks/repair.py [--sets NAME,NAME] [--splits 6] [--store DIR] [--phase fresh|development]
 
 Nested: a fifth of the prompts is set aside with clean labels; the rest gets flips, is audited out of fold by the
-committee, treated, and one linear head is trained on the treated columns (ridge by folds inside the training part, on
+committee, treated, and one linear head on all views is trained on the treated columns (ridge by folds inside the training part, on
 the treated columns themselves). `oracle` trains on the true labels. Splits, flips and heads are drawn anew each time.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,23 +41,31 @@ DEFAULT = "drop, p_wrong > 0.5"
 SIZES = {"vector world": 8000}  # comparisons; 25 % flips must cost four points there
 
 
-def trained(x: torch.Tensor, columns: Targets, group: NDArray, seed: int) -> torch.Tensor:
-    """One linear head [H] on treated comparisons; its ridge is the one that predicts the treated columns best."""
+def trained(x: torch.Tensor, policies: Sequence[Targets], group: NDArray, seed: int) -> torch.Tensor:
+    """One linear head [H, policies] on each policy's columns; its ridge is the one that predicts these columns best."""
     scale = x.square().mean(0).sqrt().clamp_min(1e-9)
     axes = principal(x / scale)
     scaled = (x / scale) @ axes
-    t, m, w = (torch.from_numpy(c).float() for c in (columns.target, columns.margin, columns.weight))
-    ridge = torch.tensor(RIDGES)
+    count, size = len(policies), len(RIDGES)
+    wide = lambda name: torch.from_numpy(  # noqa: E731
+        np.stack([getattr(t, name) for t in policies], 1).astype(np.float32)
+    ).repeat_interleave(size, 1)  # [P, policies x ridges]
+    t, m, w = wide("target"), wide("margin"), wide("weight")
+    ridge = torch.tensor(RIDGES).repeat(count)
     fold = folds(group, 5, seed)
-    loss = np.zeros(len(RIDGES))
+    loss = torch.zeros(count * size)
     for f in range(5):
-        seen = torch.from_numpy((fold != f).astype(np.float32))
-        heads = solve(scaled, (w * seen)[:, None].expand(-1, len(RIDGES)).contiguous(), t, ridge, margin=m)
-        gap = scaled @ heads - m[:, None]
-        each = torch.nn.functional.softplus(gap) - t[:, None] * gap
-        loss += ((w * (1 - seen))[:, None] * each).sum(0).numpy()
-    best = ridge[int(loss.argmin())][None]
-    return (axes @ solve(scaled, w[:, None], t, best, margin=m)[:, 0]) / scale
+        seen = torch.from_numpy((fold != f).astype(np.float32))[:, None]
+        gap = scaled @ solve(scaled, w * seen, t, ridge, margin=m) - m
+        loss += (w * (1 - seen) * (torch.nn.functional.softplus(gap) - t * gap)).sum(0)
+    best = loss.view(count, size).argmin(1) + torch.arange(count) * size
+    heads = solve(scaled, w[:, best].contiguous(), t[:, best].contiguous(), ridge[best], margin=m[:, best].contiguous())
+    return (axes @ heads) / scale[:, None]
+
+
+def everything(case: Case) -> NDArray[np.float32]:
+    """All views of the features side by side, but the length one [N, H]."""
+    return np.concatenate([case.matrix(v) for v, view in enumerate(case.views) if view.trunk >= 0], 1)
 
 
 def one(case: Case, rate: float, seed: int, kind: str) -> dict[str, float]:
@@ -71,18 +79,14 @@ def one(case: Case, rate: float, seed: int, kind: str) -> dict[str, float]:
     ones = np.ones(len(inner))
     signals = price(Votes(margins, fold, ones, tuple(str(k) for k in range(margins.shape[1]))))
     signals = signals.having(p_wrong=estimate(signals["mean"], ones, ones).p_wrong)
-    x = inner.matrix(inner.members[0].view)
+    x = everything(case)
     pairs = inner.pairs(label)
+    columns = {name: treat(signals, steps(policy), ones)[0] for name, policy in POLICIES.items()}
+    columns["oracle"] = Targets(np.where(wrong, 0.0, 1.0), 0 * ones, ones)
     rows = torch.from_numpy(x[pairs.better] - x[pairs.worse])
-    judged = torch.from_numpy(x[outer.first] - x[outer.second])
-
-    def accuracy(columns: Targets) -> float:
-        gap = (judged @ trained(rows, columns, inner.group, seed)).numpy() * outer.label
-        return float(((gap > 0) + 0.5 * (gap == 0)).mean())
-
-    found = {name: accuracy(treat(signals, steps(policy), ones)[0]) for name, policy in POLICIES.items()}
-    oracle = Targets(np.where(wrong, 0.0, 1.0), 0 * ones, ones)
-    return {**found, "oracle": accuracy(oracle)}
+    heads = trained(rows, list(columns.values()), inner.group, seed)
+    gap = (torch.from_numpy(x[outer.first] - x[outer.second]) @ heads).numpy() * outer.label[:, None]
+    return dict(zip(columns, ((gap > 0) + 0.5 * (gap == 0)).mean(0).tolist(), strict=True))
 
 
 def against(runs: list[dict[str, float]], name: str, other: str) -> dict[str, float]:
@@ -159,7 +163,7 @@ def document(found: dict[str, list], trunks: str, draws: int) -> dict[str, Any]:
     return {
         "title": "Repairing labels", "question": "Does training on the repaired labels win back what wrong labels cost?",
         "what": f"{draws} draws of outer split (a fifth of the prompts, clean labels, never audited), flips and heads; "
-        f"one linear head on the first member's features ({trunks} for text), ridge by folds on the treated columns; "
+        f"one linear head on all views of the features side by side ({trunks} for text), ridge by folds on the treated columns; "
         f"intervals over draws (t). `oracle` knows the true labels. The default policy is {DEFAULT}, chosen on other "
         f"seeds of the two worlds (--phase development).",
         "bars": bars, "tables": tables, "notes": [],

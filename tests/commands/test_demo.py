@@ -25,7 +25,8 @@ def test_every_step_names_a_command_that_exists(tmp_path):
 
     steps = road(tmp_path, "tiny", 64)
     assert {words[0] for step in steps for words in step.commands} <= set(COMMANDS)
-    assert [step.commands[0][0] for step in steps] == ["world", "inspect", "train", "doctor", "evaluate", "score"]
+    assert [step.commands[0][0] for step in steps] == [
+        "world", "inspect", "audit", "repair", "train", "doctor", "evaluate"]  # fmt: skip
 
 
 @pytest.mark.slow
@@ -36,8 +37,9 @@ def test_the_road_runs_without_an_index(tmp_path, monkeypatch, capsys):
     assert run(["demo", "--output-dir", str(folder), "--pairs", "64"]) == 0
     said = capsys.readouterr()
     assert "going on with tiny" in said.err
-    for words in ("$ plaudit train ", "$ plaudit doctor ", "What came out", "Where it lies", "scores.jsonl"):
+    for words in ("$ plaudit audit ", "$ plaudit repair ", "What came out", "to the byte", "what repair was worth"):
         assert words in said.out
-    found = json.loads((folder / "evaluation" / "results.json").read_text())["results"][0]
-    assert found["n"] == 64
-    assert len((folder / "scores.jsonl").read_text().splitlines()) == 64
+    for name in ("raw", "repaired"):
+        assert json.loads((folder / f"evaluation-{name}" / "results.json").read_text())["results"][0]["n"] == 64
+    assert (folder / "undone.jsonl").read_bytes() == (folder / "train.jsonl").read_bytes()
+    assert (folder / "audit" / "report.html").is_file()

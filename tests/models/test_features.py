@@ -64,6 +64,7 @@ def test_other_layers_and_other_precision_have_other_keys(scorer, tmp_path):
 def test_an_encoders_mean_is_over_the_response_alone(tmp_path, longest):
     """Against single sequences of plain transformers; a prompt that is cut does not move the response's tokens."""
     import torch
+
     from families import tiny_family
 
     folder = tmp_path / "bert"

@@ -49,7 +49,9 @@ def test_groups_have_rates_of_their_own():
 
 def test_weak_votes_cannot_tell_and_say_so():
     mean, _ = world(60, 0.2, 4, scale=0.05)
-    assert not estimate(mean, np.ones(60), np.zeros(60)).identified
+    found = estimate(mean, np.ones(60), np.zeros(60))
+    assert not found.identified
+    assert (found.p_wrong == 0).all()  # its lower end is 0: nothing is acted on
 
 
 def test_the_scale_of_votes_does_not_matter():

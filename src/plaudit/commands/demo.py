@@ -143,13 +143,13 @@ def _difference(folder: Path) -> dict[str, Any]:
             by_id = {row["id"]: row["scores"] for row in map(json.loads, lines)}
         sides = np.array([[by_id[p.id][i] for i in p.comparisons()[0]] for p in rows])
         credit.append(pair_credit(sides[:, 0], sides[:, 1])[0])
-    low, high, _ = difference_interval(*credit, [group_digest(p) for p in rows])
+    low, high, _ = difference_interval(credit[0], credit[1], [group_digest(p) for p in rows])
     return {"n": len(rows), "difference": float((credit[0] - credit[1]).mean()), "low": low, "high": high}
 
 
 def _found(folder: Path) -> tuple[int, int, int]:
     """(labels changed or left out, how many of these were wrong, wrong labels in all), from the world's truth."""
-    with open(folder / "train.truth.jsonl", encoding="utf-8") as lines:
+    with open(folder / "train.jsonl.truth.jsonl", encoding="utf-8") as lines:
         wrong = {row["id"] for row in map(json.loads, lines) if row["flipped"]}
     with open(folder / "repaired.jsonl.ledger.jsonl", encoding="utf-8") as lines:
         changed = {row["id"] for row in map(json.loads, lines) if "id" in row}

@@ -13,7 +13,7 @@ class Finding:
 
     `status`: ok, note (worth knowing), warn (act on it), skip (nothing to check; `text` says why).
     `value`: plain numbers, strings, lists and mappings, as audit.json holds them. `ids`: the rows it is about, the
-    first hundred of `count`. `text` is one sentence for a reader, `advice` what to do, with the command if there is one.
+    first hundred of `count`. `text` is one sentence for a reader, `advice` what to do, with a command if there is one.
     """
 
     name: str

@@ -31,7 +31,8 @@ CHI2_95 = 3.841459  # 95 % point of chi-square with one degree of freedom
 class Noise:
     """An estimated noise model. `rates`: name -> (estimate, low, high, rows); `slope` is a; `p_wrong` [P].
 
-    The interval is the 95 % profile-likelihood one. `identified`: every interval is narrower than `WIDEST`.
+    The interval is the 95 % profile-likelihood one. `identified`: every interval is narrower than `WIDEST`. Where one is
+    wider, `p_wrong` is that of its lower end: what cannot be told is not acted on.
     """
 
     model: NoiseModel
@@ -79,7 +80,7 @@ def estimate(
         inside = RHOS[profile >= profile.max() - CHI2_95 / 2]
         rate = float(RHOS[np.argmax(surfaces[at][best])])
         rates[str(k)] = (rate, float(inside.min()), float(inside.max()), int((judged & (names == k)).sum()))
-        rho[names == k] = rate
+        rho[names == k] = rate if inside.max() - inside.min() < WIDEST else inside.min()
     a = float(slopes[best])
     wrong, right = rho * sigmoid(-a * mean), (1 - rho) * sigmoid(a * mean)
     return Noise(model, a, rates, np.where(judged, wrong / np.maximum(wrong + right, 1e-300), 0.0))

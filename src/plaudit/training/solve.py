@@ -18,14 +18,15 @@ def solve(
     by Newton steps whose linear systems are solved by conjugate gradients, all columns in the same products; a step
     that does not lower a column's loss is halved. `tolerance` is on the gradient relative to the one at w = 0.
 
-    Args: x [P, H], weight [P, G], target [P] or [P, G], ridge [G], margin [P] (none: 0), start [H, G] (none: 0).
+    Args: x [P, H], weight [P, G], target [P] or [P, G], ridge [G], margin [P] or [P, G] (none: 0), start [H, G] (none: 0).
     """
     share = weight / weight.sum(0).clamp_min(1e-30)  # [P, G]
     wanted = target if target.ndim == 2 else target[:, None]
-    offset = torch.zeros(len(x), dtype=x.dtype) if margin is None else margin.to(x.dtype)
+    offset = torch.zeros(len(x), 1, dtype=x.dtype) if margin is None else margin.to(x.dtype)
+    offset = offset if offset.ndim == 2 else offset[:, None]
 
     def value_of(heads: Tensor) -> Tensor:
-        gap = x @ heads - offset[:, None]
+        gap = x @ heads - offset
         fit = (share * (torch.nn.functional.softplus(gap) - wanted * gap)).sum(0)
         return fit + 0.5 * ridge * heads.square().sum(0)
 
@@ -33,7 +34,7 @@ def solve(
     first: Tensor | None = None
     value = value_of(heads)
     for _ in range(steps):
-        chance = torch.sigmoid(x @ heads - offset[:, None])  # [P, G]
+        chance = torch.sigmoid(x @ heads - offset)  # [P, G]
         gradient = x.T @ (share * (chance - wanted)) + ridge * heads
         size = gradient.norm(dim=0)
         first = size.clamp_min(1e-30) if first is None else first
