@@ -31,8 +31,8 @@ CHI2_95 = 3.841459  # 95 % point of chi-square with one degree of freedom
 class Noise:
     """An estimated noise model. `rates`: name -> (estimate, low, high, rows); `slope` is a; `p_wrong` [P].
 
-    The interval is the 95 % profile-likelihood one. `identified`: every interval is narrower than `WIDEST`. Where one is
-    wider, `p_wrong` is that of its lower end: what cannot be told is not acted on.
+    The interval is the 95 % profile-likelihood one. `identified`: every interval is narrower than `WIDEST`. Where one
+    is wider, `p_wrong` is that of its lower end: what cannot be told is not acted on.
     """
 
     model: NoiseModel

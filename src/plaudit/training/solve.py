@@ -18,7 +18,8 @@ def solve(
     by Newton steps whose linear systems are solved by conjugate gradients, all columns in the same products; a step
     that does not lower a column's loss is halved. `tolerance` is on the gradient relative to the one at w = 0.
 
-    Args: x [P, H], weight [P, G], target [P] or [P, G], ridge [G], margin [P] or [P, G] (none: 0), start [H, G] (none: 0).
+    Args: x [P, H], weight [P, G], target and margin [P] or [P, G], ridge [G], start [H, G]; margin and start may be
+    left out and are 0 then.
     """
     share = weight / weight.sum(0).clamp_min(1e-30)  # [P, G]
     wanted = target if target.ndim == 2 else target[:, None]
