@@ -38,7 +38,7 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "flip, p_wrong > 0.7, and weight": ("flip:wrong=0.7", "weight:by=right"),
     "weight by agreement": ("weight",), "weight 1 - p_wrong": ("weight:by=right",),
 }  # fmt: skip
-DEFAULT = "drop, p_wrong > 0.5"
+DEFAULT = "flip, p_wrong > 0.5"
 SIZES = {"vector world": 8000, "text world": 1600}  # comparisons; 25 % flips must cost four points there
 
 

@@ -29,7 +29,7 @@ def made(files, folder, mean, **how) -> Path:
         "id": text([r.id for r, *_ in found]), "better": np.array([i for _, i, _ in found], np.int32),
         "worse": np.array([j for *_, j in found], np.int32), "content": text([r.content for r, *_ in found]),
         "source": text([r.source for r, *_ in found]), "margins": np.stack([mean - 0.1, mean + 0.1], 1),
-        "mean": mean, "std": np.full(n, 0.1), "decile": decile(mean), "p_disagree": p, "p_wrong": np.full(n, np.nan),
+        "mean": mean, "std": np.full(n, 0.1), "decile": decile(mean), "p_disagree": p, "p_wrong": p,
         "verdict": text(verdict(p).tolist()),
     }  # fmt: skip
     summary = {"rows": {"comparisons": n}, "thresholds": {}}

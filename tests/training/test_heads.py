@@ -151,5 +151,5 @@ def test_log_loss_by_hand():
 
 
 def test_a_member_scores_features_of_no_response():
-    one = Fitted(Member(0), {"w": np.ones((2, 3), np.float32)}, np.zeros(2), np.zeros(2), np.zeros(2))
+    one = Fitted(Member(0), {"w": np.ones((2, 3), np.float32)}, np.zeros(2), np.zeros(2))
     assert one.scores(np.zeros((0, 3), np.float32)).shape == (2, 0)

@@ -120,7 +120,6 @@ class Committee:
             "members": [
                 {
                     **asdict(f.member), "name": name, "ridge": f.ridge.tolist(), "bag_loss": f.bag_loss.tolist(),
-                    "noise": f.noise.tolist(),
                 }
                 for f, name in zip(self.fitted, self.names, strict=True)
             ],
@@ -163,7 +162,7 @@ def load_committee(
     for k, entry in enumerate(document["members"]):
         weights = {name.split(".", 1)[1]: a for name, a in arrays.items() if name.split(".", 1)[0] == str(k)}
         member = Member(entry["view"], entry["kind"], entry["seed"])
-        facts = (np.array(entry[name]) for name in ("ridge", "bag_loss", "noise"))
+        facts = (np.array(entry[name]) for name in ("ridge", "bag_loss"))
         fitted.append(Fitted(member, weights, *facts))
     return Committee(
         trunks, specs, [View(**v) for v in document["views"]], fitted, combine=combine or document["combine"]

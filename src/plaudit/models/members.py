@@ -51,15 +51,13 @@ class Fitted:
     """What one member learned with each fold held out, on the scale of unit mean square held-out margin.
 
     `weights`: `w` [F, H] of a linear head; `w1` [F, H, M], `b1` [F, M], `w2` [F, M] of an MLP. `ridge` [F] and
-    `bag_loss` [F] (log loss on rows out of its bag) say how it was stopped, `noise` [F] which rate of wrong labels a
-    linear head expects (0: it trusts them).
+    `bag_loss` [F] (log loss on rows out of its bag) say how it was stopped.
     """
 
     member: Member
     weights: dict[str, NDArray[np.float32]]
     ridge: NDArray[np.float64]
     bag_loss: NDArray[np.float64]
-    noise: NDArray[np.float64]
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Every fold's score of every response: [F, N] from features [N, H]."""

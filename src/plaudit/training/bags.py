@@ -1,11 +1,15 @@
 """Which rows a member of a committee learns from, and how well it does on those it did not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.seeds import generator
+from plaudit.signals.noise import estimate
+
+FEWEST = 200  # rows that are asked for a rate of wrong labels
 
 
 @dataclass(frozen=True)
@@ -47,3 +51,29 @@ def log_loss(margins: NDArray, target: NDArray, weight: NDArray) -> NDArray[np.f
     t, w = target.reshape(shape), weight.reshape(shape)
     z = margins.astype(np.float64)
     return (w * (t * np.logaddexp(0, -z) + (1 - t) * np.logaddexp(0, z))).sum(0) / total
+
+
+class Outside:
+    """What the members of each fold say, out of their bags, of the rows they learn from."""
+
+    def __init__(self, pairs: Pairs, seen: Sequence[NDArray]) -> None:
+        self.pairs, self.seen = pairs, seen
+        self.total = np.zeros((len(pairs), len(seen)))
+        self.count = np.zeros((len(pairs), len(seen)))
+
+    def hear(self, f: int, margins: NDArray, rows: NDArray[np.bool_]) -> None:
+        """Margins [P] of one member in fold f, of which `rows` lay out of its bag."""
+        size = float(np.sqrt(np.square(margins[rows], dtype=np.float64).mean())) if rows.any() else 0.0
+        if size > 0:
+            self.total[rows, f] += margins[rows] / size
+            self.count[rows, f] += 1
+
+    def doubt(self) -> NDArray[np.float64]:
+        """The chance that each row's label is wrong, by each fold's own members [P, F]; 0 where they cannot tell."""
+        out = np.zeros_like(self.total)
+        for f in range(len(self.seen)):
+            asked = self.count[:, f] > 0
+            if asked.sum() >= FEWEST:
+                mean = self.total[asked, f] / self.count[asked, f]
+                out[asked, f] = estimate(mean, self.pairs.target[asked], mean).p_wrong
+        return out
