@@ -120,9 +120,15 @@ def test_the_ledger_says_what_where_and_why_and_holds_no_path(lines, capsys):
     header, *changes = rows_of(ledger_of(target))
     assert (header["layout"], header["treatments"], header["counts"]["flip"]) == ("trl", ["flip"], 3)
     assert [c["row"] for c in changes] == [2, 4, 7]
-    assert changes[1]["signals"] == {"mean": -3.0, "std": 0.1, "p_disagree": 0.952574, "verdict": "wrong", "p_wrong": 0.952574}
+    assert changes[1]["signals"] == {
+        "mean": -3.0,
+        "std": 0.1,
+        "p_disagree": 0.952574,
+        "verdict": "wrong",
+        "p_wrong": 0.952574,
+    }
     assert changes[1]["reason"].startswith(
-        "flip: the committee puts the other side first (chance of disagreement 0.953"
+        "flip: the committee puts the other side first (chance that the label is wrong 0.953"
     )
     assert str(lines.parent) not in ledger_of(target).read_text()
     again, _ = repaired(capsys, lines, "--treatment", "flip", output="c.jsonl")
