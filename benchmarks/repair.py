@@ -36,9 +36,9 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "flip, p_wrong > 0.7": ("flip:wrong=0.7",), "drop, p_disagree > 0.5": ("drop:above=0.5",),
     "drop, p_wrong > 0.5": ("drop:wrong=0.5",),
     "flip, p_wrong > 0.7, and weight": ("flip:wrong=0.7", "weight:by=right"),
-    "weight by agreement": ("weight",), "weight 1 - p_wrong": ("weight:by=right",),
+    "weight by agreement": ("weight",), "weight 1 - p_wrong": ("weight:by=right",), "default (mend)": ("mend",),
 }  # fmt: skip
-DEFAULT = "flip, p_wrong > 0.5"
+DEFAULT = "default (mend)"
 SIZES = {"vector world": 8000, "text world": 1600}  # comparisons; 25 % flips must cost four points there
 
 
@@ -85,7 +85,10 @@ def one(case: Case, rate: float, seed: int, kind: str) -> dict[str, float]:
     signals = signals.having(p_wrong=estimate(signals["mean"], ones, ones).p_wrong)
     x = case.matrix(case.members[0].view)
     pairs = inner.pairs(label)
-    columns = {name: treat(signals, steps(policy), ones)[0] for name, policy in POLICIES.items()}
+    told = signals.having(p_wrong=np.nan_to_num(signals["p_wrong"]))  # what cannot be told is not acted on
+    columns = {
+        name: treat(signals if name == DEFAULT else told, steps(policy), ones)[0] for name, policy in POLICIES.items()
+    }
     columns["oracle"] = Targets(np.where(wrong, 0.0, 1.0), 0 * ones, ones)
     rows = torch.from_numpy(x[pairs.better] - x[pairs.worse])
     heads = trained(rows, list(columns.values()), inner.group, seed)

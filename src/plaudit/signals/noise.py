@@ -22,7 +22,7 @@ from plaudit.signals.price import sigmoid
 NoiseModel = Literal["uniform", "group", "annotator"]
 RHOS = np.concatenate([[0.0], np.linspace(0.002, 0.498, 125)])  # [G]; at 1/2 and above a label would mean its opposite
 SLOPES = np.geomspace(0.05, 60, 72)  # [A], in units of 1 / rms(mean)
-WIDEST = 0.25  # of an interval that still says something
+WIDEST = 0.15  # of an interval that still says something
 BINS = 200  # of equal counts
 CHI2_95 = 3.841459  # 95 % point of chi-square with one degree of freedom
 
@@ -32,7 +32,7 @@ class Noise:
     """An estimated noise model. `rates`: name -> (estimate, low, high, rows); `slope` is a; `p_wrong` [P].
 
     The interval is the 95 % profile-likelihood one. `identified`: every interval is narrower than `WIDEST`. Where one
-    is wider, `p_wrong` is that of its lower end: what cannot be told is not acted on.
+    is wider, `p_wrong` is empty (NaN): nobody can tell.
     """
 
     model: NoiseModel
@@ -65,7 +65,7 @@ def estimate(
     names = np.full(len(mean), "all") if model == "uniform" else np.asarray(kind).astype(str)
     if rms == 0:
         none = {str(n): (0.0, 0.0, float(RHOS[-1]), int((names == n).sum())) for n in np.unique(names[judged])}
-        return Noise(model, 0.0, none, np.zeros(len(mean)))
+        return Noise(model, 0.0, none, np.where(judged, np.nan, 0.0))
     slopes = SLOPES / rms
     kinds = np.unique(names[judged])
     surfaces = [_likelihood(mean[judged & (names == k)], slopes) for k in kinds]  # each [A, G]
@@ -80,7 +80,7 @@ def estimate(
         inside = RHOS[profile >= profile.max() - CHI2_95 / 2]
         rate = float(RHOS[np.argmax(surfaces[at][best])])
         rates[str(k)] = (rate, float(inside.min()), float(inside.max()), int((judged & (names == k)).sum()))
-        rho[names == k] = rate if inside.max() - inside.min() < WIDEST else inside.min()
+        rho[names == k] = rate if inside.max() - inside.min() < WIDEST else np.nan
     a = float(slopes[best])
     wrong, right = rho * sigmoid(-a * mean), (1 - rho) * sigmoid(a * mean)
     return Noise(model, a, rates, np.where(judged, wrong / np.maximum(wrong + right, 1e-300), 0.0))

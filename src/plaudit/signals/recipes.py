@@ -14,7 +14,7 @@ from plaudit.signals.targets import Targets, unchanged
 
 ROOM = "plaudit.signals.treatments"
 PRESETS: dict[str, tuple[str, ...]] = {
-    "default": ("flip:wrong=0.5",),  # chosen on development seeds of the two worlds: benchmarks/repair.py
+    "default": ("mend",),
     "flip-10": ("flip:quantile=0.1",),
     "flip-10-margin": ("flip:quantile=0.1", "margin:mode=signed"),
     "soft-margin": ("smooth:alpha=0.2,below=0", "margin:mode=signed"),

@@ -75,5 +75,5 @@ class Outside:
             asked = self.count[:, f] > 0
             if asked.sum() >= FEWEST:
                 mean = self.total[asked, f] / self.count[asked, f]
-                out[asked, f] = estimate(mean, self.pairs.target[asked], mean).p_wrong
+                out[asked, f] = np.nan_to_num(estimate(mean, self.pairs.target[asked], mean).p_wrong)
         return out
