@@ -149,5 +149,5 @@ def noise_of(signals: Signals, votes: Votes, options: AuditOptions) -> Noise | N
     kind = signals["annotator"] if options.noise == "annotator" else files
     found = estimate(signals["mean"], votes.target, kind, model=options.noise)
     if not found.identified:
-        note("noise: the votes never become sure enough to tell the rate of wrong labels; see its interval")
+        note("the votes never become sure enough to tell the rate of wrong labels: p_wrong stays empty")
     return found

@@ -51,10 +51,11 @@ def _notes(found: Mapping[str, Any]) -> None:
             f"its members' votes correlate by {found['likeness']['mean']:.2f}"
         )
     for name, rate in found["noise"].get("rates", {}).items():
-        terminal.note(
-            f"noise, {found['noise']['model']}: {name}: {rate['rate']:.1%} of labels wrong "
-            f"({rate['low']:.1%} to {rate['high']:.1%})"
+        span = f"{rate['low']:.1%} to {rate['high']:.1%}"
+        told = (
+            f"{rate['rate']:.1%} of labels wrong ({span})" if found["noise"]["identified"] else f"somewhere in {span}"
         )
+        terminal.note(f"rate of wrong labels, {found['noise']['model']} noise: {name}: {told}")
     left = found["rows"]["left_out"]
     if left:
         first = found["left_out"][0]
