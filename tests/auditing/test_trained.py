@@ -1,4 +1,4 @@
-"""Members that are trained models: each votes on folds it never saw, is kept in the cache, and travels in the folder."""
+"""Members that are trained models: each votes on folds it never saw, is kept in the cache, travels in the folder."""
 
 import numpy as np
 import pytest
