@@ -121,6 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sets", default="vector world," + ",".join(SETS))
     parser.add_argument("--splits", type=int, default=6)
+    parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     parser.add_argument("--phase", choices=["development", "fresh"], default="fresh")
     parser.add_argument("--trunks", default="minilm-l6")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
@@ -141,7 +142,7 @@ def main() -> None:
             found[name].append(table(make, rate, seeds, kind))
             show(name, found[name][-1])
     if args.phase == "fresh":
-        write("repair", document(found, args.trunks, args.splits))
+        write("repair", document(found, args.trunks, args.splits) | {"notes": args.note})
 
 
 def document(found: dict[str, list], trunks: str, draws: int) -> dict[str, Any]:
