@@ -9,7 +9,7 @@ from plaudit.auditing.crew import crew, layers_of
 from plaudit.data.worlds import make
 from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import publish
-from plaudit.models.committee import FILE, Committee, TrunkSpec, is_committee, load_committee, load_trunk
+from plaudit.models.committee import FILE, Committee, TrunkSpec, load_committee, load_trunk
 from plaudit.models.features import features, narrowed
 from plaudit.models.members import LENGTH, Member, View, length_features, view_matrix
 from plaudit.records import group, pair
@@ -54,7 +54,6 @@ def test_saved_and_loaded_it_votes_alike(made, rows, tmp_path):
     committee, _ = made
     with publish(tmp_path / "committee") as part:
         committee.save(part)
-    assert is_committee(tmp_path / "committee")
     again = load_committee(tmp_path / "committee", budget=900)
     assert again.names == committee.names
     assert again.fingerprint == committee.fingerprint

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from plaudit.models.embedded import cache as home
@@ -17,7 +18,7 @@ def use(folder: Path) -> None:
     os.utime(folder)
 
 
-def prune(cache: Path, most: float, *, keep: set[Path] = frozenset()) -> int:  # type: ignore[assignment]
+def prune(cache: Path, most: float, *, keep: Collection[Path] = ()) -> int:
     """Remove what was used longest ago until the cache takes at most `most` bytes; how many bytes went.
 
     Folders in `keep` stay, and everything inside them.

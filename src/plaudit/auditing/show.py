@@ -50,6 +50,11 @@ def _notes(found: Mapping[str, Any]) -> None:
             f"({held['low']:.1%} to {held['high']:.1%}); "
             f"its members' votes correlate by {found['likeness']['mean']:.2f}"
         )
+        if held["low"] <= 0.5:
+            terminal.note(
+                f"do not act on these verdicts: from {held['n']:,} comparisons it cannot be told from a coin; "
+                "bring more rows or a stronger --model"
+            )
     for name, rate in found["noise"].get("rates", {}).items():
         span = f"{rate['low']:.1%} to {rate['high']:.1%}"
         told = (

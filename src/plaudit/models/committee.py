@@ -134,11 +134,6 @@ def member_name(member: Member, views: Sequence[View], specs: Sequence[TrunkSpec
     return f"{place}, {member.kind}, seed {member.seed}"
 
 
-def is_committee(folder: str | Path) -> bool:
-    """Whether a folder holds a committee."""
-    return (Path(folder) / FILE).is_file()
-
-
 def load_committee(
     folder: str | Path, *, device: str = "", budget: int = 4096, combine: Combine | None = None
 ) -> Committee:

@@ -13,8 +13,6 @@ from plaudit.signals.price import sigmoid
 from plaudit.signals.recipes import columns_of
 from plaudit.signals.targets import Targets
 
-OWN = ("target", "margin", "weight")
-
 
 def example(rows: int, seed: int = 0) -> dict[str, NDArray]:
     """Every column a treatment may read, ties and earlier flips included."""
