@@ -35,6 +35,12 @@ def test_the_temperature_is_the_one_of_the_log_loss():
     assert grid[int(np.argmin(losses))] == pytest.approx(np.log(3), abs=1e-3)
 
 
+@given(st.integers(1, 400), st.floats(0.01, 100))
+def test_few_votes_are_never_certain(n, size):
+    chance = sigmoid(np.array(-slope(np.full(n, size), np.ones(n)) * size))
+    assert chance == pytest.approx(1 / (n + 2))
+
+
 def test_votes_that_know_nothing_give_one_half():
     assert slope(np.array([1.0, -1.0]), np.ones(2)) == 0
     assert slope(np.array([-1.0, -2.0]), np.ones(2)) == 0  # against every label: no intercept, no negative slope
@@ -47,7 +53,7 @@ def test_a_fold_is_calibrated_on_the_others():
     fold = np.array([0, 0, 0, 0, 1, 1])
     found = cross_fitted_slope(mean, np.ones(6), fold)
     assert found[4] == pytest.approx(np.log(3), abs=1e-9)
-    assert found[0] == pytest.approx(50 / 5.0)  # separable: ends at the bound
+    assert found[0] == pytest.approx(np.log(3) / 5)  # two votes that never err: the rule of succession, 1 in 4
     moved = cross_fitted_slope(np.where(fold == 0, 7 * mean, mean), np.ones(6), fold)
     assert moved[0] == found[0]
 

@@ -24,6 +24,10 @@ class AuditOptions(ReadOptions):
     heads: Literal["linear", "mlp", "mixed", "lora", "full"] = "linear"
     """What a member is: a linear or MLP head on frozen features (mixed: in turns), or, for those who pay, LoRA and head
     or a whole model, trained once for every fold."""
+    learning_rate: float | None = Field(default=None, gt=0)
+    """Peak learning rate of lora and full members; by default 2e-4 and 2e-5. Small models want more."""
+    epochs: float = Field(default=1.0, gt=0)
+    """Passes of lora and full members over their lesson; more than one begins to memorise wrong labels."""
     layers: str = ""
     """Layers that are read, comma separated; by default at a half, 0.7 and 0.8 of the trunk's depth."""
     pools: Literal["read", "mean", "both"] = "both"

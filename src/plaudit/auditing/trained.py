@@ -1,7 +1,8 @@
 """Members that are trained models: LoRA and head, or every weight, one training a fold and member.
 
-For those who pay: a committee of ten with five folds is fifty trainings. Each runs through `training.loop.train` for
-one epoch on the other folds (a bootstrap over prompt groups as weights), and votes on the fold it never saw.
+For those who pay: a committee of ten with five folds is fifty trainings. Each runs through `training.loop.train`, for
+one epoch unless more are asked for, on the other folds (a bootstrap over prompt groups as weights), and votes on the
+fold it never saw.
 """
 
 import json
@@ -77,7 +78,9 @@ def _member(
 ) -> Path:  # fmt: skip
     """The sealed cache folder of one member and fold: its model, and its scores of every response."""
     kept = _lesson(docket, fold, f, seed)
-    how = (VERSION, model, options.heads, options.dtype, options.max_length, seed)
+    how = (
+        VERSION, model, options.heads, options.dtype, options.max_length, seed, options.learning_rate, options.epochs
+    )  # fmt: skip
     content = [p.content + repr((p.ranks, p.weight)) for p in kept]
     place = store / "members" / digest(repr(how), *content, *(p.content for p in docket.preferences))
     if is_sealed(place):
@@ -88,7 +91,8 @@ def _member(
         file = Path(scratch) / "lesson.jsonl"
         write(kept, "canonical", file)
         lesson = TrainOptions(
-            tuning=tuning, held_out=0.0, seed=seed, dtype=options.dtype, max_length=options.max_length,
+            tuning=tuning, learning_rate=options.learning_rate, epochs=options.epochs, held_out=0.0, seed=seed,
+            dtype=options.dtype, max_length=options.max_length,
             batch_tokens=options.batch_tokens, device=options.device,
         )  # fmt: skip
         train([str(file)], model=model, output_dir=str(Path(scratch) / "run"), options=lesson)

@@ -105,12 +105,14 @@ def cross_fitted_slope(mean: NDArray, target: NDArray, fold: NDArray) -> NDArray
 def slope(mean: NDArray[np.float64], target: NDArray[np.float64]) -> float:
     """The a >= 0 that minimises the log loss of sigmoid(a * mean) for `target`; no intercept, so labels stay symmetric.
 
-    The loss is convex in a; bisection on its derivative. Separable votes would drive a to infinity: it ends at
-    50 / rms(mean).
+    The loss is convex in a; bisection on its derivative. Votes that never err would drive a to infinity: n of them
+    allow no more than Laplace's rule of succession does, a disagreement in n + 2 at the typical |mean| (its rms).
 
     >>> m = np.array([1.0, 1.0, 1.0, -1.0])
     >>> round(slope(m, np.ones(4)), 4)  # three of four agree: logit(3/4)
     1.0986
+    >>> round(float(sigmoid(np.array(-slope(np.ones(8), np.ones(8))))), 4)  # eight of eight
+    0.1
     """
     rms = float(np.sqrt((mean**2).mean())) if len(mean) else 0.0
     if rms == 0:
@@ -119,7 +121,7 @@ def slope(mean: NDArray[np.float64], target: NDArray[np.float64]) -> float:
     def downhill(a: float) -> float:
         return float((mean * (target - sigmoid(a * mean))).mean())
 
-    low, high = 0.0, 50.0 / rms
+    low, high = 0.0, float(np.log1p(len(mean))) / rms
     if downhill(low) <= 0:
         return 0.0
     if downhill(high) >= 0:
