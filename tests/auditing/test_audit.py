@@ -44,6 +44,17 @@ def done(file, cache, tmp_path_factory):
     return audit([file], output_dir=target, model="tiny", members=4, cache=cache), target
 
 
+def test_the_longer_answer_stands_beside_the_committee(done):
+    found, target = done
+    length = json.loads((target / "audit.json").read_text())["length"]
+    signals, _ = store.load(target)
+    longer = signals["chosen_is_longer"]  # of the tie too, which the summary leaves out
+    share = float(((longer > 0) + 0.5 * (longer == 0)).mean())
+    assert length["score"] == pytest.approx(max(share, 1 - share), abs=0.03)
+    assert length["low"] <= length["ahead"] <= length["high"]
+    assert 0 <= length["sides"] <= 1
+
+
 def test_what_lies_in_the_folder(done):
     found, target = done
     assert sorted(p.name for p in target.iterdir()) == [

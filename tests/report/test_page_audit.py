@@ -126,6 +126,15 @@ def test_a_committee_no_better_than_a_coin_says_so(columns):
     assert html.index("--model smollm2-135m") < html.index("plaudit repair")
 
 
+@pytest.mark.parametrize(("low", "doubt"), [(-0.005, True), (0.005, False)])
+def test_votes_that_may_be_mere_length_say_so(columns, low, doubt):
+    found = document(columns)
+    found["length"] = {"prefers": "longer", "score": 0.569, "sides": 0.763, "ahead": 0.008, "low": low, "high": 0.02}
+    said = words(page(found, columns, []))
+    assert "The longer response alone agrees with 56.9 % of the labels; the committee is +0.8 points ahead" in said
+    assert ("may only be short or long" in said) == doubt
+
+
 @pytest.mark.parametrize("rows", [0, 1, 2])
 def test_nearly_nothing_is_still_a_page(rows):
     columns = {name: column[:rows] for name, column in signals().items()}

@@ -37,6 +37,20 @@ def show(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> Non
     terminal.note(f"next: plaudit repair {target} --audit {output_dir} --output repaired{ending}")
 
 
+def _length(found: Mapping[str, Any]) -> None:
+    length = found["length"]
+    sides = "" if length["sides"] is None else f"; it votes for the {length['prefers']} one in {length['sides']:.1%}"
+    terminal.note(
+        f"the {length['prefers']} response alone agrees with {length['score']:.1%}; the committee is ahead by "
+        f"{100 * length['ahead']:+.1f} points ({100 * length['low']:+.1f} to {100 * length['high']:+.1f}){sides}"
+    )
+    if length["low"] <= 0:
+        terminal.note(
+            "that is not surely more than length: what it calls wrong may only be short or long; "
+            "look at the pairs before you act, or bring a stronger --model"
+        )
+
+
 def _folds(found: Mapping[str, Any]) -> str:
     return f"{found['folds']} folds by prompt" if found["folds"] else "in-sample"
 
@@ -55,6 +69,8 @@ def _notes(found: Mapping[str, Any]) -> None:
                 f"do not act on these verdicts: from {held['n']:,} comparisons it cannot be told from a coin; "
                 "bring more rows or a stronger --model"
             )
+    if found["length"]["ahead"] is not None:
+        _length(found)
     for name, rate in found["noise"].get("rates", {}).items():
         span = f"{rate['low']:.1%} to {rate['high']:.1%}"
         told = (

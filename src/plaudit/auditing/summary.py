@@ -12,7 +12,7 @@ from plaudit.auditing.material import Docket, Material
 from plaudit.auditing.options import AuditOptions
 from plaudit.data.checks._parts import tails
 from plaudit.data.findings import Finding
-from plaudit.metrics.intervals import mean_interval
+from plaudit.metrics.intervals import difference_interval, mean_interval
 from plaudit.report.pages.audit import Shown
 from plaudit.signals.noise import Noise
 from plaudit.signals.votes import VERDICTS, Signals, Votes
@@ -45,6 +45,7 @@ def document(
         "thresholds": signals.facts["thresholds"],
         "temperature": {str(k): v for k, v in dict(signals.facts["temperature"]).items()},  # type: ignore[call-overload]
         "accuracy": accuracy(signals["mean"][judged], case.group[judged]),
+        "length": beside_length(signals["mean"][judged], signals["chosen_is_longer"][judged], case.group[judged]),
         "likeness": _likeness(alike),
         "sources": by_column(signals, files_of(signals), votes),
         "annotators": by_column(signals, signals["annotator"], votes) if any(signals["annotator"]) else {},
@@ -82,6 +83,31 @@ def accuracy(mean: NDArray, group: NDArray) -> dict[str, Any]:
     right = (mean > 0) + 0.5 * (mean == 0)
     found = mean_interval(right, group)
     return {"score": float(right.mean()), "low": found.low, "high": found.high, "n": len(right)}
+
+
+def beside_length(mean: NDArray, longer: NDArray, group: NDArray) -> dict[str, Any]:
+    """Are the votes more than length? Rows [P]; `longer` is 1, 0 or -1 as the better response is longer or shorter.
+
+    `score`: labels that length alone gets right, in the direction that suits the file (`prefers`); `sides`: votes that
+    go the same way as length; `ahead`: the committee's agreement minus length's on the same rows, 95 % interval.
+
+    >>> found = beside_length(np.array([1.0, 1, -1, 1]), np.array([1, 1, 1, -1]), np.arange(4))
+    >>> found["prefers"], found["score"], found["sides"], found["ahead"]
+    ('longer', 0.75, 0.5, 0.0)
+    """
+    if not len(mean):
+        return {"prefers": None, "score": None, "sides": None, "ahead": None, "low": None, "high": None}
+    credit = (longer > 0) + 0.5 * (longer == 0)
+    prefers = "longer" if credit.mean() >= 0.5 else "shorter"
+    credit = credit if prefers == "longer" else 1 - credit
+    right = (mean > 0) + 0.5 * (mean == 0)
+    gap = difference_interval(right, credit, group)
+    told = (longer != 0) & (mean != 0)
+    return {
+        "prefers": prefers, "score": float(credit.mean()),
+        "sides": float((right == credit)[told].mean()) if told.any() else None,
+        "ahead": float(right.mean() - credit.mean()), "low": gap.low, "high": gap.high,
+    }  # fmt: skip
 
 
 def _likeness(alike: NDArray) -> dict[str, Any]:

@@ -71,7 +71,23 @@ def _verdict(found: Mapping[str, Any], expected: float | None) -> tuple[str, ...
         f"Another {verdicts['ambiguous']:,} could go either way; {verdicts['strong']:,} "
         f"({share(verdicts['strong'] / max(n, 1))}) are clear."
     )
-    return first, f"{rest} {_trust(found)}"
+    return tuple(s for s in (first, f"{rest} {_trust(found)}", _length(found)) if s)
+
+
+def _length(found: Mapping[str, Any]) -> str:
+    """Whether the votes are more than length; empty where nobody measured it."""
+    length = found.get("length") or {}
+    if length.get("ahead") is None:
+        return ""
+    between = f"{100 * length['low']:+.1f} to {100 * length['high']:+.1f}"
+    text = (
+        f"Is it just length? The {length['prefers']} response alone agrees with {share(length['score'])} of the "
+        f"labels; the committee is {100 * length['ahead']:+.1f} points ahead ({between})"
+    )
+    if length["sides"] is not None:
+        text += f" and votes for the {length['prefers']} one in {share(length['sides'])}"
+    doubt = " Not surely more than length: what it calls wrong may only be short or long." if length["low"] <= 0 else ""
+    return f"{text}.{doubt}"
 
 
 def _models(count: int) -> str:

@@ -218,8 +218,10 @@ def unsound(value: Tensor, quantity: str, batch: Batch) -> Diverged | None:
 
 def _tokens(batch: Batch) -> dict[str, float]:
     """Tokens computed, and tokens the sequences have without sharing: what other trainers count."""
-    depth = batch.tree.position[batch.tree.reads] + 1
-    return {"tokens": len(batch.tree.tokens) - batch.tree.padding, "num_tokens": int(depth.sum())}
+    tree = batch.tree
+    ends = [tree.node[at] for at in tree.reads]  # an encoder reads its first token: count to the end, not to the read
+    alone = sum(tree.depths[s] + tree.spans[s][1] - tree.spans[s][0] for s in ends)
+    return {"tokens": len(tree.tokens) - tree.padding, "num_tokens": alone}
 
 
 def _nothing(facts: dict[str, float]) -> dict[str, float]:
