@@ -1,35 +1,206 @@
-"""Members that are trained models: each votes on folds it never saw, is kept in the cache, travels in the folder."""
+"""Committees of trained models: votes by those who never saw the row, members that differ, nothing trained twice."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from plaudit.auditing import trained
 from plaudit.auditing.audit import audit
+from plaudit.auditing.material import docket, gather
+from plaudit.data.read import read
+from plaudit.data.split import folds
 from plaudit.data.worlds import make
-from plaudit.data.worlds._files import lines, row
+from plaudit.data.write import write
 from plaudit.errors import OptionError
+from plaudit.folders import is_sealed
 from plaudit.rewards.load import load
 
+ROWS = 40
+WORLD = make("text-v1", n=ROWS, seed=5).preferences
+HOW = {"model": "tiny", "members": 2, "folds": 2, "learning_rate": 3e-3}
 
-@pytest.mark.slow
-@pytest.mark.parametrize("heads", ["lora", "full"])
-def test_trained_members_vote_out_of_fold(heads, tmp_path, monkeypatch):
-    file = tmp_path / "world.jsonl"
-    file.write_bytes(lines([row(p) for p in make("text-v1", n=40, seed=5).preferences]))
-    how = {"model": "tiny", "heads": heads, "members": 2, "folds": 2, "cache": tmp_path / "cache"}
-    found = audit([file], output_dir=tmp_path / "audit", **how)
-    assert found.signals["margins"].shape == (40, 2)
-    assert found.summary["folds"] == 2
-    assert len(list((tmp_path / "audit/committee").glob("member-*"))) == 4
-    panel = load(tmp_path / "audit/committee")
-    assert panel.votes_all(list(make("text-v1", n=2, seed=6).preferences))[0].shape == (4, 2)
-    monkeypatch.setattr(trained, "train", lambda *a, **k: pytest.fail("trained again"))
-    again = audit([file], **how)
-    np.testing.assert_array_equal(again.signals["margins"], found.signals["margins"])
+
+def stored(folder, preferences):
+    path = folder / "world.jsonl"
+    path.unlink(missing_ok=True)
+    write(preferences, "canonical", path)
+    return path
+
+
+def turned(preference):
+    """The other response is the better one; file order and with it what is scored stay."""
+    return replace(preference, ranks=tuple(1 - r for r in preference.ranks))
+
+
+class Trainings:
+    """The trainings that an audit asks for: the ids in each lesson. `stop`: Ctrl-C instead of that training."""
+
+    def __init__(self, patch, stop=0):
+        self.lessons, self.stop, self.real = [], stop, trained.train
+        patch.setattr(trained, "train", self)
+
+    def __call__(self, files, **how):
+        if len(self.lessons) + 1 == self.stop:
+            raise KeyboardInterrupt
+        self.lessons.append({p.id for row in read(files) for p in row.records})
+        return self.real(files, **how)
+
+
+# What a member learns from
+
+
+@pytest.fixture
+def case(tmp_path):
+    ties = [replace(p, ranks=(0, 0)) if i % 9 == 0 else p for i, p in enumerate(WORLD)]
+    weighed = [replace(p, weight=7.0, target=0.1, margin=2.0) if i % 5 == 0 else p for i, p in enumerate(ties)]
+    return docket(gather([stored(tmp_path, weighed)]), {})
+
+
+def test_a_lesson_is_the_other_folds_each_group_as_often_as_it_was_drawn(case):
+    fold = folds(case.group, 2, 0)
+    place = {p.id: i for i, p in enumerate(case.preferences)}
+    for f in (0, 1):
+        found = trained._lesson(case, fold, f, 3)
+        assert found
+        assert all(fold[place[p.id]] != f for p in found)
+        drawn = {}
+        for p in found:
+            assert p.weight >= 1
+            assert p.weight == int(p.weight)
+            assert drawn.setdefault(case.group[place[p.id]], p.weight) == p.weight  # a prompt group is drawn whole
+            assert (p.target, p.margin) == (None, 0.0)  # remedies of the file play no part in what prices it
+            assert p.ranks == case.preferences[place[p.id]].ranks
+        assert len(found) < (fold != f).sum()  # some are out of the bag
+
+
+def test_members_have_bags_of_their_own(case):
+    fold = folds(case.group, 2, 0)
+    one, other = ({p.id: p.weight for p in trained._lesson(case, fold, 0, seed)} for seed in (3, 4))
+    assert one != other
 
 
 def test_trained_members_are_never_in_sample(tmp_path):
-    file = tmp_path / "world.jsonl"
-    file.write_bytes(lines([row(p) for p in make("text-v1", n=10, seed=5).preferences]))
-    with pytest.raises(OptionError, match="in-sample"):
-        audit([file], model="tiny", heads="lora", in_sample=True, cache=tmp_path / "cache")
+    for heads in ("lora", "full"):
+        with pytest.raises(OptionError, match="in-sample"):
+            audit([stored(tmp_path, WORLD[:6])], heads=heads, in_sample=True, cache=tmp_path / "cache", **HOW)
+
+
+# Whole committees
+
+
+@pytest.fixture(scope="module", params=["lora", "full"])
+def done(request, tmp_path_factory):
+    """An audit by two members in two folds: what it found, its folder, its lessons, the file and the cache."""
+    folder = tmp_path_factory.mktemp(request.param)
+    file = stored(folder, WORLD)
+    with pytest.MonkeyPatch.context() as patch:
+        asked = Trainings(patch)
+        found = audit([file], output_dir=folder / "audit", heads=request.param, cache=folder / "cache", **HOW)
+    return found, folder, asked.lessons, request.param
+
+
+def scores_of(folder, preferences):
+    return np.array(load(folder).score_all(preferences))  # [P, 2]
+
+
+@pytest.mark.slow
+def test_every_fold_has_a_model_that_never_saw_it(done):
+    """Votes are those of the stored model whose lesson left the row's fold out, on one scale a fold."""
+    found, folder, lessons, _ = done
+    fold, ids = found.signals["fold"], found.signals["id"]
+    assert len(lessons) == 4
+    assert found.summary["folds"] == 2
+    for number, lesson in enumerate(lessons):
+        member, f = divmod(number, 2)
+        assert not lesson & set(ids[fold == f])
+        rows = np.flatnonzero(fold == f)
+        scores = scores_of(folder / "audit/committee" / f"member-{member}-fold-{f}", [WORLD[i] for i in rows])
+        gap = scores[np.arange(len(rows)), found.signals["better"][rows]]
+        gap = gap - scores[np.arange(len(rows)), found.signals["worse"][rows]]
+        gap /= np.sqrt((gap**2).mean())
+        np.testing.assert_allclose(found.signals["margins"][rows, member], gap, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_members_differ(done):
+    found, folder, lessons, heads = done
+    one, other = found.signals["margins"].T
+    assert np.corrcoef(one, other)[0, 1] < 0.99
+    assert [m["name"].split(",")[0] for m in found.summary["members"]] == [f"tiny {heads}"] * 2
+    assert len({m["name"] for m in found.summary["members"]}) == 2
+    assert lessons[0] != lessons[2]
+    prints = {load(p).fingerprint for p in (folder / "audit/committee").glob("member-*")}
+    assert len(prints) == 4
+
+
+@pytest.mark.slow
+def test_the_labels_of_a_fold_never_reach_its_own_votes(done, tmp_path, monkeypatch):
+    """Turn every label of fold 0 round: its votes turn with them, to the bit; the models that gave them stay."""
+    found, folder, _, heads = done
+    fold = found.signals["fold"]
+    other = [turned(p) if f == 0 else p for p, f in zip(WORLD, fold, strict=True)]
+    asked = Trainings(monkeypatch)
+    after = audit([stored(tmp_path, other)], heads=heads, cache=folder / "cache", **HOW).signals["margins"]
+    before = found.signals["margins"]
+    np.testing.assert_array_equal(after[fold == 0], -before[fold == 0])
+    assert np.abs(after[fold == 1] - before[fold == 1]).max() > 1e-3
+    assert len(asked.lessons) == 2  # the models of fold 1, one a member
+
+
+@pytest.mark.slow
+def test_the_committee_is_a_scorer(done):
+    _, folder, _, _ = done
+    target = folder / "audit/committee"
+    panel = load(target)
+    some = list(make("text-v1", n=3, seed=6).preferences)
+    votes = panel.votes_all(some)
+    assert [v.shape for v in votes] == [(4, 2)] * 3
+    for mean, vote in zip(panel.score_all(some), votes, strict=True):
+        np.testing.assert_allclose(mean, vote.mean(0))
+    scale = [entry["scale"] for entry in json.loads((target / "committee.json").read_text())["members"]]
+    own = scores_of(target / "member-1-fold-0", some)
+    np.testing.assert_allclose(np.array(votes)[:, 2], own / scale[2], rtol=1e-4)
+    assert load(target).fingerprint == panel.fingerprint != ""
+    assert is_sealed(folder / "audit", deep=True)
+
+
+@pytest.mark.slow
+def test_again_nothing_is_trained_and_more_members_train_only_themselves(done, monkeypatch):
+    found, folder, _, heads = done
+    asked = Trainings(monkeypatch)
+    how = {"heads": heads, "cache": folder / "cache"}
+    again = audit([folder / "world.jsonl"], wrong=0.9, **how, **HOW)  # other thresholds: the same votes
+    assert not asked.lessons
+    np.testing.assert_array_equal(again.signals["margins"], found.signals["margins"])
+    more = audit([folder / "world.jsonl"], **how, **(HOW | {"members": 3}))
+    assert len(asked.lessons) == 2
+    np.testing.assert_array_equal(more.signals["margins"][:, :2], found.signals["margins"])
+
+
+@pytest.mark.slow
+def test_a_killed_audit_goes_on_with_the_members_it_has(done, tmp_path):
+    found, folder, _, heads = done
+    how = {"heads": heads, "cache": tmp_path / "cache", **HOW}
+    with pytest.MonkeyPatch.context() as patch:
+        Trainings(patch, stop=3)
+        with pytest.raises(KeyboardInterrupt):
+            audit([folder / "world.jsonl"], output_dir=tmp_path / "audit", **how)
+    assert not (tmp_path / "audit").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        asked = Trainings(patch)
+        again = audit([folder / "world.jsonl"], output_dir=tmp_path / "audit", **how)
+    assert len(asked.lessons) == 2
+    np.testing.assert_array_equal(again.signals["margins"], found.signals["margins"])
+    assert (tmp_path / "audit/signals.parquet").read_bytes() == (folder / "audit/signals.parquet").read_bytes()
+
+
+@pytest.mark.slow
+def test_other_ways_of_training_give_other_members(done, monkeypatch):
+    found, folder, _, heads = done
+    for other in ({"seed": 1}, {"learning_rate": 1e-3}):
+        asked = Trainings(monkeypatch)
+        after = audit([folder / "world.jsonl"], heads=heads, cache=folder / "cache", **(HOW | {"members": 1} | other))
+        assert len(asked.lessons) == 2, other
+        assert np.abs(after.signals["margins"][:, 0] - found.signals["margins"][:, 0]).max() > 1e-3

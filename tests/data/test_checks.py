@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit import catalog
@@ -10,6 +10,7 @@ from plaudit.data.checks import _contract as contract
 from plaudit.data.checks import _judgements as judgements
 from plaudit.data.checks.annotators import reliabilities
 from plaudit.records import group, message, pair
+from tiers import examples
 
 ROOM = "plaudit.data.checks"
 NAMES = catalog.names(ROOM)
@@ -35,7 +36,7 @@ preferences = st.builds(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(preferences, max_size=12))
 def test_whatever_the_rows_a_check_answers_and_row_order_is_nothing(rows):
     rows = [p for p in rows if p.ranks is None or min(p.ranks) == 0]

@@ -5,13 +5,14 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit.data.near import SHORT, _grams, _words, bands, clusters, folded, joined_groups
 from plaudit.data.read import read
 from plaudit.data.split import folds, groups_of
 from plaudit.records import Preference, message, pair
+from tiers import examples
 
 VOCABULARY = [f"w{i}" for i in range(400)]
 
@@ -75,7 +76,7 @@ def test_order_changes_nothing():
     assert together(straight) == {frozenset(order[list(c)].tolist()) for c in together(turned)}
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.lists(st.text(max_size=60), max_size=12))
 def test_any_text_is_taken_and_equal_ones_are_together(texts):
     texts = [*texts, *texts]

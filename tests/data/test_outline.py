@@ -4,13 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit.data.outline import outline
 from plaudit.data.read import Row, read
 from plaudit.data.tally import contradictions, duplicates, lengths, longer_wins, shared_groups, summary, ties
 from plaudit.records import group, message, pair
+from tiers import examples
 
 # From the data's own description: pairs, duplicates, contradictions, share in which the longer response wins. It counts
 # every row as it stands: empty and identical sides, and tied rows in the order of the file.
@@ -93,7 +94,7 @@ def rows_of(records, file="a.jsonl"):
     return [Row(f"{file}:{i}", b"", "x", (record,)) for i, record in enumerate(records, 1)]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(preferences, max_size=25))
 def test_the_outline_counts_what_a_slow_reading_counts(records):
     o = outline(rows_of(records))

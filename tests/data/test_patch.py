@@ -23,6 +23,7 @@ from plaudit.data.patch_spans import contents, spans
 from plaudit.data.read import read
 from plaudit.data.sources import form_of
 from plaudit.records import Preference
+from tiers import examples
 
 ROOM = "plaudit.data.layouts"
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "layouts"
@@ -188,7 +189,7 @@ def stored(folder, suffix, data, packed):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(st.data())
-@settings(max_examples=8, deadline=None)
+@examples(8, least=3)
 def test_undone_is_the_same_bytes_and_repaired_reads_as_it_was_ruled(name, data):
     repair_and_undo(name, data)
 
@@ -258,7 +259,7 @@ def alike(one, two):
 
 @pytest.mark.parametrize("name", SWAPPED)
 @given(st.data())
-@settings(max_examples=4, deadline=None)
+@examples(4, least=3)
 def test_flipping_everything_twice_changes_no_record(name, data):
     suffix, raw, packed = data.draw(files(name))
     with tempfile.TemporaryDirectory() as folder:
@@ -279,7 +280,7 @@ def test_flipping_everything_twice_changes_no_record(name, data):
 
 @pytest.mark.parametrize("name", LISTS)
 @given(st.data())
-@settings(max_examples=6, deadline=None)
+@examples(6, least=3)
 def test_as_pairs_gives_every_comparison_and_the_same_bytes_back(name, data):
     rows = fixture(name)
     raw = data.draw(json_lines(rows) | arrays(rows))
@@ -302,7 +303,7 @@ def test_as_pairs_gives_every_comparison_and_the_same_bytes_back(name, data):
 
 
 @given(st.lists(st.binary(max_size=9), max_size=6), st.data())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_any_edits_are_undone_however_the_blocks_fall(blocks, data):
     old = b"".join(blocks)
     places = sorted(data.draw(st.lists(st.integers(0, len(old)), max_size=8)))
@@ -321,7 +322,7 @@ def test_a_trimmed_edit_makes_the_same_bytes(old, new):
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_places_are_where_the_rows_stand(data):
     kind = data.draw(st.sampled_from([json_lines, arrays, values]))
     raw = data.draw(kind(fixture("trl")))

@@ -19,6 +19,7 @@ from plaudit.data.patch_table import batches, restored, schema_of, schema_text, 
 from plaudit.data.read import read
 from plaudit.data.write import write
 from plaudit.records import group, pair
+from tiers import examples
 
 
 @cache
@@ -81,8 +82,20 @@ def check(name, table, rule, manner):
 
 @pytest.mark.parametrize("name", READABLE)
 @given(st.data())
-@settings(max_examples=4, deadline=None)
+@examples(4, least=2)
 def test_a_table_comes_back_and_reads_as_it_was_ruled(name, data):
+    table_and_back(name, data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READABLE)
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_a_table_comes_back_in_many_more_cases(name, data):
+    table_and_back(name, data)
+
+
+def table_and_back(name, data):
     outcomes = data.draw(st.lists(st.sampled_from(OUTCOMES), min_size=1, max_size=4))
     manner = Manner(fill_of(outcomes), data.draw(st.sampled_from(["auto", "always", "never"])))
     rule = rule_of(data.draw(st.integers(0, 9)), outcomes)

@@ -12,7 +12,7 @@ import _plain_layout
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit.data.columns import renames
@@ -22,6 +22,7 @@ from plaudit.data.read import Row, fault_of, read
 from plaudit.data.rejects import keep_rejects
 from plaudit.errors import DataError, OptionError, PlauditError
 from plaudit.records import Steps, group, pair
+from tiers import examples
 
 ROWS = [
     {"prompt": f"Why, {i}?\n", "chosen": f'Because "{i}" \\ é {{[,', "rejected": f"No: {i}\n\nNo 🙂"} for i in range(60)
@@ -96,7 +97,7 @@ def test_every_format_gives_the_same_records_whatever_the_name(tmp_path, name):
     assert [row.records[0].source for row in rows] == [row.where for row in rows]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(1, 200), st.sampled_from(["array", "array-pretty", "object-pretty", "values", "jsonl", "csv"]))
 def test_where_the_blocks_are_cut_does_not_matter(size, name):
     data = FORMATS[name]
@@ -220,7 +221,7 @@ mutations = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(mutations, min_size=1, max_size=6))
 def test_no_mutation_of_a_line_escapes_or_is_lost(tmp_path_factory, mutated):
     file = tmp_path_factory.getbasetemp() / "mutated.jsonl"
@@ -231,7 +232,7 @@ def test_no_mutation_of_a_line_escapes_or_is_lost(tmp_path_factory, mutated):
     assert all(row.kept != (row.reason is not None) for row in rows)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(mutations, min_size=1, max_size=6), st.sampled_from(["array", "object"]))
 def test_no_mutation_inside_an_array_escapes(tmp_path_factory, mutated, kind):
     file = tmp_path_factory.getbasetemp() / "mutated.json"

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit.data.split import folds, group_digest, group_text, groups_of, held_out, mix
 from plaudit.records import message, pair
+from tiers import examples
 
 digests = st.lists(st.integers(0, 2**64 - 1), min_size=2, max_size=300).map(lambda v: np.array(v, np.uint64))
 
@@ -41,7 +42,7 @@ def test_rows_that_are_added_move_no_row_between_folds(groups, more, seed):
     assert (together[len(more) :] == folds(groups, 5, seed)).all()
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.integers(0, 1000))
 def test_rows_that_are_added_move_no_row_into_or_out_of_the_held_out_part(seed):
     groups = mix(np.arange(500, dtype=np.uint64))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit import catalog
@@ -19,6 +19,7 @@ from plaudit.data.read import fault_of, read
 from plaudit.data.write import writable, write, writer
 from plaudit.errors import OptionError, PlauditError
 from plaudit.records import Message, Preference, Steps, group, message, pair
+from tiers import examples
 
 LAYOUTS = ["trl", "trl_implicit", "openrlhf", "nemo_rl", "llama_factory", "hh", "canonical"]
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
@@ -86,7 +87,7 @@ def told_apart(records):
 @pytest.mark.parametrize("suffix", ["jsonl", "json.gz", "parquet"])
 @pytest.mark.parametrize("to", LAYOUTS)
 @given(st.lists(pairs | preferences(strict=True) | preferences() | solutions(), min_size=1, max_size=4))
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_what_is_written_reads_back_in_all_that_the_layout_holds(to, suffix, records):
     records = told_apart([r for r in records if isinstance(r, Steps) or fault_of(r) is None])
     holds = catalog.load("plaudit.data.layouts", to).HOLDS
@@ -108,7 +109,7 @@ _FIELDS = ("id", "strength", "target", "margin", "weight", "annotator", "group",
 
 
 @given(pairs | preferences(rich=False), st.sampled_from(LAYOUTS))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_lost_fields_are_exactly_those_that_differ(record, to):
     """A field that is not reported as lost came back; one that is reported did not."""
     if fault_of(record) is not None:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit.metrics.agreement import spearman, spearman_interval
 from plaudit.metrics.intervals import codes, difference_interval, drawn_means, mean_interval, percentiles, wilson
+from tiers import examples
 
 
 def by_hand(values, clusters, draws, seed):
@@ -59,7 +60,7 @@ def test_ignoring_clusters_would_be_too_narrow():
     assert (whole.high - whole.low) > 2.5 * (rows.high - rows.low)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 40)), min_size=1, max_size=80))
 def test_an_interval_lies_in_range_and_is_repeatable(rows):
     values, clusters = map(list, zip(*rows))

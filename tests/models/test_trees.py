@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_plan import Record
 
@@ -15,6 +15,7 @@ from plaudit.models.score import scores
 from plaudit.models.trees import attention, flex
 from plaudit.models.trees.plan import plan
 from plaudit.models.trees.probe import probe
+from tiers import examples
 
 CACHE: dict = {}
 
@@ -74,7 +75,7 @@ def assert_same(ours, reference):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(seed=st.integers(0, 10**6), budget=st.sampled_from([16, 100, 4096]))
 def test_scores_whatever_neighbours_order_and_budget(name, seed, budget):
     model, way = model_of(name)

@@ -5,12 +5,13 @@ import unicodedata
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_page_audit import Tree
 
 from audit_document import document, shown, signals
 from plaudit.report.pages.audit import page
+from tiers import examples
 
 HOSTILE = [
     "<script>alert(1)</script>", "</style><script>alert(1)</script>", "</pre></code><h1>", "<!--", "]]>",
@@ -57,7 +58,7 @@ def test_the_elements_are_those_of_harmless_text(text):
     assert html.count("{{7*7}}") > 50 or "{{7*7}}" not in text
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.text(st.characters(), min_size=1, max_size=30).filter(lambda t: not t.isspace()))
 def test_the_elements_are_the_same_for_any_text(text):
     html = filled(f"a{text}", n=1)
@@ -65,10 +66,12 @@ def test_the_elements_are_the_same_for_any_text(text):
     assert not hidden(html)
 
 
-slowly = [pytest.param(text, marks=pytest.mark.slow) for text in ("<", "word ", "a b ", "\N{WATERMELON}", "\n", "\0")]
+slowly = [
+    pytest.param(text, marks=pytest.mark.slow) for text in ('"', "<", "word ", "a b ", "\N{WATERMELON}", "\n", "\0")
+]
 
 
-@pytest.mark.parametrize("text", ['"', "\u202e", *slowly], ids=ascii)
+@pytest.mark.parametrize("text", ["\u202e", *slowly], ids=ascii)
 def test_a_megabyte_in_every_field_is_cut_and_counted(text):
     long = text * (1_000_000 // len(text))
     html = filled(long, n=20)

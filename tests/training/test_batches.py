@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit.data.pairs import targets
 from plaudit.records import group
 from plaudit.training.batches import Columns, batches, position, rows_of, steps_per_epoch
+from plaudit.training.steps._gradient import _tokens
+from tiers import examples
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def test_an_epoch_visits_every_row_once(n, size, seed):
     assert position(per, n, size) == (1, 0)
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.sampled_from([1, 40, 200, 10**6]), st.sampled_from([1, 2, 3]))
 def test_cutting_changes_no_column(budget, shares):
     encoded, columns = made(13)
@@ -79,3 +81,17 @@ def test_a_later_start_gives_the_same_batches():
     again = next(batches(encoded, columns, size=4, budget=60, seed=3, start=6))
     assert [b.rows for b in straight[6]] == [b.rows for b in again]
     assert all(np.array_equal(a.tree.tokens, b.tree.tokens) for a, b in zip(straight[6], again, strict=True))
+
+
+@pytest.mark.parametrize("encoder", [False, True])
+def test_tokens_are_counted_to_the_end_of_a_response_wherever_it_is_read(encoder):
+    encoded, columns = made(9)
+    if encoder:  # nothing is shared, and the first token is read
+        encoded = [
+            Record(e.prompt[:0], tuple(np.concatenate([e.prompt, r]) for r in e.responses), (), (0,) * len(e.read))
+            for e in encoded
+        ]
+    (whole,) = next(batches(encoded, columns, size=9, budget=10**9, seed=0))
+    alone = sum(len(e.prompt) + len(r) for e in encoded for r in e.responses)
+    assert _tokens(whole)["num_tokens"] == alone
+    assert (_tokens(whole)["tokens"] == alone) == encoder

@@ -117,7 +117,7 @@ def test_the_share_of_dropped_weights_is_the_rate_and_rows_are_unlike():
 def test_the_cut_into_micro_batches_changes_no_number(tmp_path, method):
     files = [write(tmp_path / "a.jsonl", noise(20)), write(tmp_path / "l.jsonl", lists(4))]
     for name, how in {"a": {}, "b": {"batch_tokens": 64}}.items():
-        go(files, tmp_path / name, contrastive=method[0], contrastive_on=method[1], batch_size=12, max_steps=4,
+        go(files, tmp_path / name, contrastive=method[0], contrastive_on=method[1], batch_size=12, max_steps=2,
            contrastive_dropout=0.2, **how)  # fmt: skip
     one, other = metrics(tmp_path / "a"), metrics(tmp_path / "b")
     for key in ("loss", "plaudit/contrastive_loss", "grad_norm"):

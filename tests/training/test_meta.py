@@ -207,7 +207,7 @@ HOW = {"max_steps": 4, "save_steps": 2, "held_out": 0.2}
 
 
 @pytest.mark.parametrize("order", ["first", "exact"])
-@pytest.mark.parametrize("tuning", ["full", "lora"])
+@pytest.mark.parametrize("tuning", ["full", pytest.param("lora", marks=pytest.mark.slow)])
 def test_eta_zero_is_plain_training_bit_for_bit(tmp_path, order, tuning):
     file, groups = write(tmp_path / "a.jsonl", noise(16)), write(tmp_path / "m.jsonl", shifted(6))
     how = HOW | {"tuning": tuning, "lora_dropout": 0.2 if tuning == "lora" else 0.0}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import softplus
 from torch.testing import assert_close
@@ -13,6 +13,7 @@ from torch.testing import assert_close
 from plaudit.errors import OptionError
 from plaudit.losses import davidson, plackett_luce
 from plaudit.training.objective import Objective, Weights
+from tiers import examples
 
 NAN = math.nan
 
@@ -85,7 +86,7 @@ def run(objective, scores, micro):
 
 
 @pytest.mark.parametrize("given_options", GIVEN, ids=str)
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(data=st.data())
 def test_the_cut_into_micro_batches_changes_nothing(given_options, data):
     objective = Objective(**given_options)

@@ -144,6 +144,8 @@ def test_when_things_are_written(tmp_path, files):
     go(files["pairs"], tmp_path / "b", max_steps=8, held_out=0, save_steps=2, save_total_limit=3)
     assert {p.name for p in (tmp_path / "b").glob("checkpoint-*")} == {"checkpoint-4", "checkpoint-6", "checkpoint-8"}
     go(files["pairs"], tmp_path / "c", max_steps=8, held_out=0)
+    go(files["pairs"], tmp_path / "d", max_steps=8, eval_steps=0)  # four times
+    assert [row["step"] for row in metrics(tmp_path / "d") if "eval_loss" in row] == [2, 4, 6, 8]
     assert {p.name for p in (tmp_path / "c").glob("checkpoint-*")} == {"checkpoint-8"}
 
 

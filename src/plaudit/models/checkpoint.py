@@ -6,6 +6,7 @@ tools need not know: digests of the data, the rules of tokenising, mean and spre
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,5 +51,6 @@ def save(folder: Path, model: Any, tokenizer: Any, facts: Mapping[str, Any]) -> 
         path.chmod(0o644)
 
 
+@cache  # reading a package's metadata takes longer than writing a small checkpoint
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("plaudit", "torch", "transformers", "tokenizers", "peft", "safetensors")}
