@@ -2,10 +2,12 @@
 
     PLAUDIT_DATA=... python benchmarks/committee.py [--sets hh-helpful,tldr,text world] [--seeds 3] [--trunks minilm-l6]
 
-Development seeds only (0, 1, ...): `noise.py` judges what is chosen here on seeds of its own.
+Development seeds only (50, 51, ...): `noise.py` judges what is chosen here on seeds of its own. Finished sets stay in
+~/.cache/plaudit/committee, so a stopped run goes on.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from harness import machine, write
-from noise import oriented
+from noise_methods import oriented
 from noise_sets import SETS, Case, flips
 from plaudit.data.split import folds
 from plaudit.metrics.detection import auroc, precision_at
 from plaudit.models.members import Member
+from plaudit.records import digest
 from plaudit.signals.votes import Votes, likeness
 
 RATE = 0.25
@@ -66,28 +69,38 @@ def measured(case: Case, members: list[Member], seeds: range) -> dict[str, Any]:
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
+def table(name: str, store: Path, trunks: list[str], seeds: int) -> dict[str, Any]:
+    """Every composition on one set."""
+    case = SETS[name](store, trunks)
+    rows = []
+    for words, members in compositions(case).items():
+        row = measured(case, members, range(seeds))
+        rows.append([words, *(row[k] for k in ("auroc", "top", "clean", "likeness"))])
+        print(f"{name}: {words}: {row}", flush=True)
+    return {
+        "title": f"{name}, {len(case):,} pairs",
+        "columns": ["committee", "AUROC at 25 % flips", "precision in the top 5 %", "accuracy on clean labels",
+                    "likeness of members"],
+        "rows": rows,
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sets", default="hh-helpful,hh-harmless,tldr,text world")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--trunks", default="minilm-l6")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
+    parser.add_argument("--done", type=Path, default=Path.home() / ".cache/plaudit/committee", help="finished sets")
     parser.add_argument("--name", default="committee")
     args = parser.parse_args()
+    args.done.mkdir(parents=True, exist_ok=True)
     tables = []
     for name in args.sets.split(","):
-        case = SETS[name](args.store, args.trunks.split(","))
-        rows = []
-        for words, members in compositions(case).items():
-            row = measured(case, members, range(args.seeds))
-            rows.append([words, *(row[k] for k in ("auroc", "top", "clean", "likeness"))])
-            print(f"{name}: {words}: {row}", flush=True)
-        tables.append({
-            "title": f"{name}, {len(case):,} pairs",
-            "columns": ["committee", "AUROC at 25 % flips", "precision in the top 5 %", "accuracy on clean labels",
-                        "likeness of members"],
-            "rows": rows,
-        })  # fmt: skip
+        path = args.done / f"{digest(name, args.trunks, str(args.seeds))}.json"
+        if not path.exists():
+            path.write_text(json.dumps(table(name, args.store, args.trunks.split(","), args.seeds)), encoding="utf-8")
+        tables.append(json.loads(path.read_text(encoding="utf-8")))
     write(args.name, {
         "title": f"Which committee ({args.trunks})", "question": "What makes a committee better than one model?",
         "what": f"Out-of-fold votes (5 folds by prompt), 25 % uniform flips, mean of {args.seeds} development seeds, trunk "

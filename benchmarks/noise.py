@@ -1,209 +1,216 @@
-"""Which labels are wrong? Planted flips, and who finds them: the committee, one model, training loss, cleanlab, length.
+"""Which labels are wrong? Planted flips, and who finds them: the committee, one model, cleanlab, influence, length.
 
-    PLAUDIT_DATA=... python benchmarks/noise.py [--sets NAME,NAME] [--seeds 3] [--store DIR] [--trunks minilm-l6]
+    PLAUDIT_DATA=... python benchmarks/noise.py [--sets NAME,NAME@TRUNK+TRUNK] [--seeds 3] [--note TEXT] [--document]
 
-For every set, rate and kind of flip: AUROC for the planted flips with a 95 % interval (bootstrap over prompt groups,
-the mean over seeds), precision among the most suspicious 5 %, and how accurate the same members are on clean labels.
-`reference` is the committee trained out of fold on UNFLIPPED labels: what these members could reach at best.
+For every set, rate and kind of flip: AUROC for the planted flips with a 95 % interval (bootstrap over prompt groups of
+the mean over draws), precision among the most suspicious 5 %, the difference between the committee and every other
+method on the same rows, and how accurate the same members are on clean labels. A draw has its own flips, folds and
+members' seeds, from 100 on; what was chosen was chosen on seeds below 50. `reference` is the committee trained out of
+fold on UNFLIPPED labels: what these members could reach at best. Finished parts stay in ~/.cache/plaudit/noise, so a
+stopped run goes on; `--document` writes the JSON from the finished parts alone.
 """
 
 import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import machine, write
+import five_members
+import noise_methods
+from five_members import five
+from harness import write
+from noise_document import document
+from noise_methods import disagreement, oracles, oriented, reseeded, suspicions
 from noise_sets import SETS, Case, flips, vector
 from plaudit.data.split import folds
-from plaudit.metrics.detection import auroc, precision_at
-from plaudit.metrics.intervals import mean_interval, percentiles
-from plaudit.models.members import Member
+from plaudit.metrics.detection import precision_at
+from plaudit.metrics.intervals import codes, mean_interval, percentiles
+from plaudit.models import members
+from plaudit.records import digest
 from plaudit.seeds import generator
-from plaudit.signals.price import cross_fitted_slope, sigmoid
-from plaudit.training.heads import fit
+from plaudit.signals import price
+from plaudit.training import bags, heads, solve
 
-RATES = (0.1, 0.25, 0.4)
+__all__ = ["interval", "oriented"]
+
+FIRST = 100  # the first seed that judges
+VECTORS = 100  # seed of the vector world; the text world is the one that other experiments read
 DRAWS = 400
+SMALL = "minilm-l6"
+BOTH = "smollm2-135m+minilm-l6"
+COMMITTEE = "committee (p_disagree)"
+REFERENCE = "reference: the committee on unflipped labels"
+FACTS = ("wrong", "group", "right")
+ORDER = ("vector world", "text world", "hh-helpful", "hh-harmless", "rmb sample", "ultrafeedback overlay", "tldr",
+         f"hh-helpful@{BOTH}", f"hh-harmless@{BOTH}")  # fmt: skip
+KINDS = (("uniform", 0.1), ("uniform", 0.25), ("uniform", 0.4))
+WORLDS = (("uniform", 0.25), ("length", 0.25))
+PLANS = {"ultrafeedback overlay": (("given", 0.1), ("given", 0.2), ("given", 0.3)),
+         "vector world": WORLDS, "text world": WORLDS}  # fmt: skip
+CODE = digest(*(Path(str(p.__file__)).read_text(encoding="utf-8")
+                for p in (five_members, noise_methods, members, price, bags, heads, solve)))  # fmt: skip
+Found = Mapping[str, list[tuple[NDArray, NDArray]]]  # per method and draw: suspicion, which rows are wrong
 
 
-def oriented(case: Case, label: NDArray, members: list[Member], fold: NDArray, **how: Any) -> NDArray[np.float64]:
-    """Margins of the FIRST response over the second, [P, K], by members trained under `label`."""
-    margins, _ = fit(case.matrix, case.pairs(label), fold, members, **how)
-    return margins * label[:, None]
+@dataclass(frozen=True)
+class Asked:
+    """One part of the run: a set read with these trunks, one kind and rate of flips."""
+
+    name: str
+    trunks: tuple[str, ...]
+    kind: str
+    rate: float
+
+    @property
+    def title(self) -> str:
+        return self.name if self.trunks == (SMALL,) else f"{self.name} ({' and '.join(self.trunks)})"
 
 
-def suspicions(case: Case, label: NDArray, seed: int) -> dict[str, NDArray[np.float64]]:
-    """Per method one number a row, higher = more likely wrong, under the labels as they stand."""
-    fold = folds(case.group, 5, seed)
-    deep = case.members[0]
-    one = Member(deep.view, "linear", seed)
-    votes = oriented(case, label, case.members, fold) * label[:, None]
-    alone = oriented(case, label, [one], fold)[:, 0] * label
-    inside = oriented(case, label, case.members, fold, in_sample=True) * label[:, None]
-    loss = oriented(case, label, [one], fold, in_sample=True)[:, 0] * label
-    better = np.where(label > 0, case.first, case.second)
-    worse = np.where(label > 0, case.second, case.first)
-    return {
-        "committee": -votes.mean(1), "one model": -alone, "in-sample vote": -inside.mean(1), "training loss": -loss,
-        "cleanlab, one model": cleanlab(alone, label, fold),
-        "cleanlab, committee": cleanlab(votes.mean(1), label, fold),
-        "length": -(case.chars[better] - case.chars[worse]).astype(float),
-        "ten seeds, one view": -(oriented(case, label, [Member(deep.view, "linear", s) for s in range(10)], fold)
-                                 .mean(1) * label),
-    }  # fmt: skip
+def resampled(found: Found, group: NDArray) -> tuple[dict[str, float], dict[str, NDArray[np.float64]]]:
+    """AUROC of every method, the mean over draws, and the same in `DRAWS` bootstrap samples of prompt groups.
+
+    All methods and draws see the same samples, so that differences can be taken.
+    """
+    place = codes(group)
+    kinds = int(place.max()) + 1
+    counts = generator(0, "noise interval").multinomial(kinds, np.full(kinds, 1 / kinds), DRAWS)[:, place]
+    counts = np.concatenate([np.ones((1, len(place)), counts.dtype), counts])  # the first: every row once
+    each = {name: np.mean([aurocs(s, w, counts) for s, w in pairs], 0) for name, pairs in found.items()}
+    return {name: float(a[0]) for name, a in each.items()}, {name: a[1:] for name, a in each.items()}
 
 
-def cleanlab(margin: NDArray, label: NDArray, fold: NDArray) -> NDArray[np.float64]:
-    """cleanlab's label quality (self-confidence, thresholds adjusted) from out-of-fold probabilities, negated."""
-    from cleanlab.rank import get_label_quality_scores
+def aurocs(suspicion: NDArray, wrong: NDArray[np.bool_], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """AUROC, ties half, with every row taken as often as each of the rows of `counts` [D, P] says: [D]."""
+    order = np.argsort(suspicion, kind="stable")
+    ranked = suspicion[order]
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] > ranked[:-1]]))
+    bad = np.add.reduceat(counts[:, order] * wrong[order], starts, axis=1).astype(float)
+    good = np.add.reduceat(counts[:, order] * ~wrong[order], starts, axis=1).astype(float)
+    below = good.cumsum(1) - good / 2
+    return (bad * below).sum(1) / (bad.sum(1) * good.sum(1))
 
-    p = sigmoid(cross_fitted_slope(margin, np.ones(len(margin)), fold) * margin)  # of the label as it stands
-    first = np.where(label > 0, p, 1 - p)
-    return -get_label_quality_scores(
-        (label > 0).astype(int), np.stack([1 - first, first], 1), method="self_confidence", adjust_pred_probs=True
-    )
+
+def ends(drawn: NDArray[np.float64]) -> dict[str, float]:
+    """The 95 % interval of bootstrap draws."""
+    low, high = percentiles(drawn)
+    return {"low": float(low), "high": float(high)}
 
 
 def interval(by_seed: list[tuple[NDArray, NDArray]], group: NDArray) -> dict[str, float]:
     """Mean AUROC over seeds with a bootstrap over prompt groups, the same groups in every seed."""
-    kinds, place = np.unique(group, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    rows = np.split(order, np.cumsum(np.bincount(place))[:-1])
-    draw = generator(0, "noise interval")
-    drawn = []
-    for _ in range(DRAWS):
-        take = np.concatenate([rows[i] for i in draw.integers(0, len(kinds), len(kinds))])
-        drawn.append(np.mean([auroc(s[take], w[take]) for s, w in by_seed]))
-    low, high = percentiles(np.array(drawn))
-    return {"auroc": float(np.mean([auroc(s, w) for s, w in by_seed])), "low": float(low), "high": float(high)}
+    value, drawn = resampled({"one": by_seed}, group)
+    return {"auroc": value["one"], **ends(drawn["one"])}
 
 
-def gap(by_seed: dict[str, list], group: NDArray, one: str, other: str) -> dict[str, float]:
-    """Difference in AUROC of two methods, bootstrap over prompt groups."""
-    kinds, place = np.unique(group, return_inverse=True)
-    rows = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
-    draw = generator(0, "noise difference")
-
-    def difference(take: NDArray) -> float:
-        pairs = zip(by_seed[one], by_seed[other], strict=True)
-        return float(np.mean([auroc(a[take], w[take]) - auroc(b[take], w[take]) for (a, w), (b, _) in pairs]))
-
-    drawn = [difference(np.concatenate([rows[i] for i in draw.integers(0, len(kinds), len(kinds))]))
-             for _ in range(DRAWS)]  # fmt: skip
-    low, high = percentiles(np.array(drawn))
-    return {"difference": difference(np.arange(len(group))), "low": float(low), "high": float(high)}
+@cache
+def case_for(name: str, trunks: tuple[str, ...], store: Path) -> Case:
+    """The set, its features read."""
+    if name == "vector world":
+        return vector(4000, VECTORS)
+    return SETS[name](store, trunks)
 
 
-def reference(case: Case, fold_seed: int) -> NDArray[np.float64]:
-    """Committee margins of the first response, out of fold, trained on the labels as they really are."""
-    return oriented(case, case.label, case.members, folds(case.group, 5, fold_seed)).mean(1)
+@cache
+def clean_votes(name: str, trunks: tuple[str, ...], store: Path, seed: int) -> NDArray[np.float64]:
+    """Votes for the FIRST response, out of fold, by the same members trained on the labels as they really are [P, K]."""
+    case = case_for(name, trunks, store)
+    return oriented(case, case.label, reseeded(case.members, seed), folds(case.group, 5, seed))
 
 
-def block(case: Case, kind: str, rate: float, seeds: int, planted: NDArray | None = None) -> dict[str, Any]:
+def one_draw(asked: Asked, store: Path, seed: int) -> dict[str, NDArray]:
+    """Suspicions by every method, [P] each, under one draw of flips, folds and members; and what `FACTS` names."""
+    case = case_for(asked.name, asked.trunks, store)
+    given = case.given.get(f"{asked.rate:.0%}".removesuffix("%")) if asked.kind == "given" else None
+    wrong = flips(case, asked.rate, seed, asked.kind) if given is None else given
+    label = np.where(wrong, -case.label, case.label)
+    fold = folds(case.group, 5, seed)
+    found = suspicions(case, label, fold, seed)
+    if asked.name != "vector world":
+        found |= first_measurement(case, asked, label, fold, store)
+    clean = clean_votes(asked.name, asked.trunks, store, seed)
+    found[REFERENCE] = disagreement(clean * label[:, None], fold)
+    sure = clean.mean(1) * case.label
+    facts = {"wrong": wrong, "group": case.group, "right": (sure > 0) + 0.5 * (sure == 0)}
+    return found | oracles(case, label, asked.rate, asked.kind) | facts
+
+
+def first_measurement(case: Case, asked: Asked, label: NDArray, fold: NDArray, store: Path) -> dict[str, NDArray]:
+    """The linear members of the first measurement, where their trunks are at hand: all together, and each."""
+    margins = five(case, asked.trunks, label, fold, store)
+    whole = margins.pop("all")
+    together = "five linear members" if len(margins) == len(five_members.RECIPE) else (
+        f"the {asked.trunks[0]} members ({len(margins)} of the five)"
+    )  # fmt: skip
+    return {together: -whole, **{f"one of them, {name}": -m for name, m in margins.items()}}
+
+
+def draw_of(asked: Asked, seed: int, store: Path, folder: Path, compute: bool) -> dict[str, NDArray] | None:
+    """The draw, from `folder` where it is finished; another one after any change of the code that makes it."""
+    path = folder / f"{digest(json.dumps(asdict(asked)), f'{seed} {VECTORS}', CODE)}.npz"
+    if not path.exists():
+        if not compute:
+            return None
+        half = path.with_suffix(".part.npz")
+        np.savez(half, **one_draw(asked, store, seed))
+        half.replace(path)
+    with np.load(path) as found:
+        return dict(found)
+
+
+def block(asked: Asked, draws: list[dict[str, NDArray]]) -> dict[str, Any]:
     """Every method on one set at one rate."""
-    found: dict[str, list] = {}
-    top: dict[str, list[float]] = {}
-    for seed in range(seeds):
-        wrong = flips(case, rate, seed, kind) if planted is None else planted
-        label = np.where(wrong, -case.label, case.label)
-        methods = suspicions(case, label, seed)
-        methods["reference"] = -reference(case, seed) * label
-        for name, suspicion in methods.items():
-            found.setdefault(name, []).append((suspicion, wrong))
-            top.setdefault(name, []).append(precision_at(suspicion, wrong))
-    rows = {
-        name: {**interval(pairs, case.group), "precision_top_5": float(np.mean(top[name]))}
-        for name, pairs in found.items()
-    }
-    others = ("one model", "training loss", "cleanlab, one model", "ten seeds, one view", "length")
+    found = {name: [(d[name], d["wrong"]) for d in draws] for name in draws[0] if name not in FACTS}
+    group = draws[0]["group"]
+    right = np.mean([d["right"] for d in draws], 0)
+    held = mean_interval(right, group)
+    value, drawn = resampled(found, group)
     return {
-        "set": case.name, "kind": kind, "rate": rate, "planted": float(np.mean([w.mean() for _, w in found["committee"]])),
-        "n": len(case), "groups": len(np.unique(case.group)), "seeds": seeds, "methods": rows,
-        "way_to_reference": (rows["committee"]["auroc"] - 0.5) / (rows["reference"]["auroc"] - 0.5),
-        "committee_minus": {name: gap(found, case.group, "committee", name) for name in others},
+        "set": asked.title, "kind": asked.kind, "rate": asked.rate, "seeds": len(draws),
+        "n": len(group), "groups": len(np.unique(group)),
+        "methods": {n: {"auroc": value[n], **ends(drawn[n]), "top": float(np.mean([precision_at(*p) for p in found[n]]))}
+                    for n in found},
+        "way": {"value": (value[COMMITTEE] - 0.5) / (value[REFERENCE] - 0.5),
+                **ends((drawn[COMMITTEE] - 0.5) / (drawn[REFERENCE] - 0.5))},
+        "minus": {n: {"difference": value[COMMITTEE] - value[n], **ends(drawn[COMMITTEE] - drawn[n])}
+                  for n in found if n != COMMITTEE},
+        "clean": {"accuracy": float(right.mean()), "low": held.low, "high": held.high},
     }  # fmt: skip
 
 
-def clean_accuracy(case: Case) -> dict[str, float]:
-    """Of the same members, out of fold, on labels as they came: what limits the search."""
-    right = reference(case, 0) * case.label > 0
-    found = mean_interval(right.astype(float), case.group)
-    return {"accuracy": float(right.mean()), "low": found.low, "high": found.high}
+def parts_of(text: str) -> list[Asked]:
+    """`NAME` or `NAME@TRUNK+TRUNK`: one part for every kind and rate of flips."""
+    name, _, trunks = text.partition("@")
+    used = tuple((trunks or SMALL).split("+"))
+    return [Asked(name, used, k, r) for k, r in PLANS.get(name, KINDS)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sets", default="vector world," + ",".join(SETS))
+    parser.add_argument("--sets", default=",".join(ORDER))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--trunks", default="minilm-l6")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
-    parser.add_argument("--name", default="noise")
+    parser.add_argument("--done", type=Path, default=Path.home() / ".cache/plaudit/noise", help="finished parts")
+    parser.add_argument("--document", action="store_true", help="compute nothing: write what is finished")
+    parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     args = parser.parse_args()
-    trunks = args.trunks.split(",")
-    blocks: list[dict[str, Any]] = []
-    clean = {}
-    for name in args.sets.split(","):
-        case = vector(4000, 11) if name == "vector world" else SETS[name](args.store, trunks)
-        clean[case.name] = clean_accuracy(case)
-        print(case.name, len(case), clean[case.name], flush=True)
-        plans = [("uniform", rate) for rate in RATES] + ([("length", 0.25)] if not case.given else [])
-        given = [("given", int(level) / 100, planted) for level, planted in case.given.items()]
-        for kind, rate, planted in [(k, r, None) for k, r in plans if not case.given] + given:
-            blocks.append(block(case, kind, rate, 1 if planted is not None else args.seeds, planted))
+    args.done.mkdir(parents=True, exist_ok=True)
+    blocks = []
+    for asked in (part for text in args.sets.split(",") for part in parts_of(text)):
+        draws = [draw_of(asked, FIRST + s, args.store, args.done, not args.document) for s in range(args.seeds)]
+        if finished := [d for d in draws if d is not None]:
+            blocks.append(block(asked, finished))
             show(blocks[-1])
-    write(args.name, document(blocks, clean, trunks, args.seeds))
-
-
-def document(blocks: list[dict[str, Any]], clean: dict[str, dict], trunks: list[str], seeds: int) -> dict[str, Any]:
-    """What results.py prints."""
-    where = machine()
-    worlds = [b for b in blocks if b["set"] in ("text world", "vector-v1") and b["rate"] == 0.25]
-    bars = [
-        {"name": f"{b['set']}, 25 % uniform flips: way from 0.5 to the same members on unflipped labels",
-         "bar": "at least 90 %", "value": b["way_to_reference"], "at_least": 0.9}
-        for b in worlds if b["kind"] == "uniform"
-    ] + [
-        {"name": f"{b['set']}, length-correlated flips: committee above {other} (lower end of the difference)",
-         "bar": "above 0", "value": b["committee_minus"][other]["low"], "at_least": 0.0}
-        for b in worlds if b["kind"] == "length" for other in ("one model", "training loss", "cleanlab, one model")
-    ] + [
-        {"name": f"{b['set']}, {b['kind']} {b['rate']:.0%}: committee above cleanlab on one model (difference)",
-         "bar": "above 0", "value": b["committee_minus"]["cleanlab, one model"]["difference"], "at_least": 0.0}
-        for b in blocks if b["set"] not in ("text world", "vector-v1")
-    ]  # fmt: skip
-    tables = []
-    for name in dict.fromkeys(b["set"] for b in blocks):
-        own = [b for b in blocks if b["set"] == name]
-        methods = list(own[0]["methods"])
-        tables.append({
-            "title": f"{name}: AUROC for planted flips [95 % interval] (precision in the top 5 %); the same members agree "
-                     f"with {clean[name]['accuracy']:.3f} of clean labels",
-            "columns": ["method", *(f"{b['kind']} {b['rate']:.0%}" for b in own)],
-            "rows": [[m, *(_cell(b["methods"][m]) for b in own)] for m in methods],
-        })  # fmt: skip
-    return {
-        "title": "Finding wrong labels",
-        "question": "Which of my labels are wrong: who finds planted flips, and what does the committee add?",
-        "what": f"Planted flips in {len(tables)} sets, {seeds} seeds of flips, folds and heads (given flips: one); "
-        f"votes out of fold (5 folds by prompt); trunk {', '.join(trunks)}, ten linear members of which one reads only "
-        f"length; n and prompts: " + "; ".join(
-            f"{n} {next(b['n'] for b in blocks if b['set'] == n):,}/{next(b['groups'] for b in blocks if b['set'] == n):,}"
-            for n in dict.fromkeys(b["set"] for b in blocks))
-        + f". Intervals: bootstrap over prompts. `reference`: the same members trained on unflipped labels; an oracle "
-        f"that knows the clean label has AUROC 1. torch {where['torch']}.",
-        "bars": bars, "tables": tables,
-        "notes": [],
-    }  # fmt: skip
-
-
-def _cell(row: dict[str, float]) -> str:
-    return f"{row['auroc']:.3f} [{row['low']:.3f}, {row['high']:.3f}] ({row['precision_top_5']:.2f})"
+    write("noise", document(blocks, args.note, COMMITTEE))
 
 
 def show(found: dict[str, Any]) -> None:
-    print(f"  {found['kind']} {found['rate']:.0%}: " + ", ".join(
+    print(f"{found['set']} {found['kind']} {found['rate']:.0%}, n {found['n']}: " + ", ".join(
         f"{name} {row['auroc']:.3f}" for name, row in found["methods"].items()), flush=True)  # fmt: skip
 
 

@@ -46,6 +46,8 @@ class Case:
     group: NDArray[np.uint64]
     chars: NDArray[np.int64]
     given: dict[str, NDArray[np.bool_]]  # flips that the data brings itself, by name
+    preferences: Sequence[Preference] = ()  # whole, two responses each: row r of a view belongs to number r // 2
+    gold: NDArray[np.float64] | None = None  # a world: gold reward of `first` less that of `second` [P]
 
     def __len__(self) -> int:
         return len(self.label)
@@ -60,19 +62,24 @@ class Case:
     def rows(self, keep: NDArray) -> "Case":
         """The same with some of its comparisons only; features stay whole."""
         given = {name: flips[keep] for name, flips in self.given.items()}
+        gold = None if self.gold is None else self.gold[keep]
         return Case(self.name, self.views, self.members, self.matrix, self.first[keep], self.second[keep],
-                    self.label[keep], self.group[keep], self.chars, given)  # fmt: skip
+                    self.label[keep], self.group[keep], self.chars, given, self.preferences, gold)  # fmt: skip
 
 
 def flips(case: Case, rate: float, seed: int, kind: str = "uniform") -> NDArray[np.bool_]:
     """Which labels are turned round [P]: `uniform`, or `length`: likelier where the better response is the shorter."""
     luck = generator(seed, "benchmark flips").random(len(case))
+    return luck < flip_chance(case, rate, kind, case.label)
+
+
+def flip_chance(case: Case, rate: float, kind: str, clean: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The chance of each row to be turned round if `clean` [P] were its clean label; `rate` is the mean over the set."""
     if kind == "uniform":
-        return luck < rate
-    better, worse = np.where(case.label > 0, case.first, case.second), np.where(case.label > 0, case.second, case.first)
-    gap = (case.chars[worse] - case.chars[better]).astype(float)
-    steep = 1 / (1 + np.exp(-1.5 * gap / (np.sqrt((gap**2).mean()) or 1)))
-    return luck < np.clip(rate * steep / steep.mean(), 0, 0.95)
+        return np.full(len(case), rate)
+    apart = (case.chars[case.second] - case.chars[case.first]).astype(float)
+    steep = 1 / (1 + np.exp(-1.5 * np.stack([clean, case.label]) * apart / (np.sqrt((apart**2).mean()) or 1)))
+    return np.clip(rate * steep[0] / steep[1].mean(), 0, 0.95)
 
 
 def case_of(name: str, preferences: Sequence[Preference], trunks: Sequence[str], store: Path, *, seed: int = 0,
@@ -100,7 +107,7 @@ def case_of(name: str, preferences: Sequence[Preference], trunks: Sequence[str],
     second = 2 * np.arange(len(kept)) + np.where(turned, best, 1 - best)
     chars = np.array([len(r[-1].text) for p in kept for r in p.responses])
     return Case(name, views, members, lambda v: view_matrix(views[v], read_, kept), first, second,
-                np.where(turned, -1, 1), groups_of(kept), chars, given or {})  # fmt: skip
+                np.where(turned, -1, 1), groups_of(kept), chars, given or {}, kept)  # fmt: skip
 
 
 def _fits(trunk: str, preference: Preference) -> bool:
@@ -124,7 +131,8 @@ def vector(n: int, seed: int, preset: str = "vector-v1", members: int = 10) -> C
     crew_ = [Member(0, "linear", k) for k in range(members)]
     even = 2 * np.arange(n)
     return Case(preset, [View(0)], crew_, lambda v: x, even, even + 1, label, np.arange(n).astype(np.uint64),
-                (1000 * x[:, -1]).astype(np.int64), {})  # fmt: skip
+                (1000 * x[:, -1]).astype(np.int64), {}, world.preferences,
+                world.truth.gold[:, 0] - world.truth.gold[:, 1])  # fmt: skip
 
 
 def files(*names: str) -> list[Preference]:
@@ -139,6 +147,18 @@ def world(preset: str, n: int, seed: int) -> list[Preference]:
     from plaudit.data.worlds import make
 
     return list(make(preset, n=n, seed=seed).preferences)
+
+
+def text_world(n: int, seed: int, trunks: Sequence[str], store: Path, preset: str = "text-v1") -> Case:
+    """A text world with clean hard labels and its gold rewards."""
+    from plaudit.data.worlds import make
+
+    world = make(preset, n=n, seed=seed)
+    case = case_of("text world", world.preferences, trunks, store)
+    gold = {p.id: own for p, own in zip(world.preferences, world.truth.gold, strict=True)}
+    both = np.concatenate([gold[p.id] for p in case.preferences])  # [N], rows as in the views
+    case.gold = both[case.first] - both[case.second]
+    return case
 
 
 def rmb(count: int) -> list[Preference]:
@@ -172,7 +192,8 @@ def overlay() -> tuple[list[Preference], dict[str, NDArray[np.bool_]]]:
 
 
 SETS: dict[str, Callable[[Path, Sequence[str]], Case]] = {
-    "text world": lambda store, t: case_of("text world", world("text-v1", 4000, 11), t, store),
+    "text world": lambda store, t: text_world(4000, 11, t, store),
+    "text world, fresh": lambda store, t: text_world(4000, 12, t, store),
     "hh-helpful": lambda store, t: case_of(
         "hh-helpful", files("hh/helpful-base/train.jsonl.gz", "hh/helpful-base/test.jsonl.gz"), t, store
     ),
