@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from plaudit.auditing import trained
 from plaudit.auditing.audit import audit
@@ -16,6 +17,7 @@ from plaudit.data.write import write
 from plaudit.errors import OptionError
 from plaudit.folders import is_sealed
 from plaudit.rewards.load import load
+from small_runs import dropping
 
 ROWS = 40
 WORLD = make("text-v1", n=ROWS, seed=5).preferences
@@ -194,6 +196,31 @@ def test_a_killed_audit_goes_on_with_the_members_it_has(done, tmp_path):
     assert len(asked.lessons) == 2
     np.testing.assert_array_equal(again.signals["margins"], found.signals["margins"])
     assert (tmp_path / "audit/signals.parquet").read_bytes() == (folder / "audit/signals.parquet").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_model_that_changed_under_its_name_is_trained_anew(tmp_path, monkeypatch):
+    model = dropping(tmp_path / "model")
+    how = HOW | {"model": str(model), "members": 1, "heads": "full", "cache": tmp_path / "cache"}
+    file = stored(tmp_path, WORLD)
+    asked = Trainings(monkeypatch)
+    before = audit([file], **how).signals["margins"]
+    weights = load_file(model / "model.safetensors")
+    save_file({k: v * 1.1 for k, v in weights.items()}, model / "model.safetensors", metadata={"format": "pt"})
+    after = audit([file], **how).signals["margins"]
+    assert len(asked.lessons) == 4
+    assert np.abs(after - before).max() > 1e-3
+
+
+@pytest.mark.slow
+def test_the_cache_is_bounded_and_keeps_what_is_written_from_it(done, tmp_path):
+    _, folder, _, heads = done
+    cache = tmp_path / "cache"
+    audit([stored(tmp_path, WORLD)], heads=heads, cache=cache, **HOW)
+    some = stored(tmp_path, WORLD[:30])
+    audit([some], output_dir=tmp_path / "audit", heads=heads, cache=cache, cache_gb=1e-9, **HOW)
+    assert len(list(cache.glob("audits/members/*"))) == 4
+    assert load(tmp_path / "audit/committee").score_all([WORLD[0]])[0].shape == (2,)
 
 
 @pytest.mark.slow

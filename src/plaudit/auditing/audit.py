@@ -66,7 +66,7 @@ def audit(
         case = docket(material, _refused(everything, material))
         kept = [[own[i] for i in case.place] for own in everything]
         encoded = kept[0]
-        ballot = poll_trained(case, options) if options.heads in TRAINED else poll(case, trunks, kept, options)
+        ballot = poll_trained(case, trunks, options) if options.heads in TRAINED else poll(case, trunks, kept, options)
     signals = priced(material, case, ballot, options)
     noise = noise_of(signals, ballot.votes, options)
     if noise is not None:

@@ -26,7 +26,7 @@ from plaudit.data.write import write
 from plaudit.errors import OptionError
 from plaudit.folders import is_sealed, publish
 from plaudit.models.committee import FILE, FORMAT
-from plaudit.models.score import load_scorer
+from plaudit.models.score import ModelScorer, load_scorer
 from plaudit.records import Preference, digest
 from plaudit.report.terminal import progress
 from plaudit.seeds import seed_for
@@ -39,11 +39,13 @@ VERSION = 1  # raised whenever the same input could give other votes
 MODEL, SCORES = "model", "scores.npy"
 
 
-def poll_trained(docket: Docket, options: AuditOptions) -> Poll:
+def poll_trained(docket: Docket, trunks: Sequence[ModelScorer], options: AuditOptions) -> Poll:
     """Votes of trained members, each on the folds it never saw; finished members are kept in the cache.
 
+    `trunks`: the models that training starts from, as `--model` names them; members take them in turns.
+
     Raises:
-        OptionError: asked for in-sample, or for more than one trunk a member.
+        OptionError: asked for in-sample.
     """
     if options.in_sample:
         raise OptionError(["--in-sample is about heads; train models with `plaudit train` and give them as --scorer"])
@@ -55,11 +57,11 @@ def poll_trained(docket: Docket, options: AuditOptions) -> Poll:
     with progress("training members", options.members * len(kinds)) as bar:
         for k in range(options.members):
             seed = seed_for(options.seed, "member", k) % 2**31
-            model = models[k % len(models)]
+            model, start = models[k % len(models)], trunks[k % len(models)].fingerprint
             gap = np.zeros(len(fold))
             own = []
             for f in kinds:
-                place = _member(docket, fold, int(f), model, seed, options, store)
+                place = _member(docket, fold, int(f), model, start, seed, options, store)
                 rows = fold == f
                 scores = np.load(place / SCORES)
                 gap[rows] = scores[docket.better[rows]] - scores[docket.worse[rows]]
@@ -69,17 +71,18 @@ def poll_trained(docket: Docket, options: AuditOptions) -> Poll:
             columns.append(gap)
             names.append(f"{Path(model).name} {options.heads}, seed {k}")
             places.append(own)
+    cache.prune(store, options.cache_gb * 1e9, keep={place for own in places for place in own})
     votes = Votes(np.stack(columns, 1), fold, docket.label, tuple(names))
     return Poll(votes, partial(_copy, names=names, places=places))
 
 
 def _member(
-    docket: Docket, fold: NDArray, f: int, model: str, seed: int, options: AuditOptions, store: Path
+    docket: Docket, fold: NDArray, f: int, model: str, start: str, seed: int, options: AuditOptions, store: Path
 ) -> Path:  # fmt: skip
     """The sealed cache folder of one member and fold: its model, and its scores of every response."""
     kept = _lesson(docket, fold, f, seed)
     how = (
-        VERSION, model, options.heads, options.dtype, options.max_length, seed, options.learning_rate, options.epochs
+        VERSION, start, options.heads, options.dtype, options.max_length, seed, options.learning_rate, options.epochs
     )  # fmt: skip
     content = [p.content + repr((p.ranks, p.weight)) for p in kept]
     place = store / "members" / digest(repr(how), *content, *(p.content for p in docket.preferences))
