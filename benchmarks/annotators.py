@@ -1,6 +1,6 @@
 """Does `p_disagree` tell where a fresh annotator takes the other side?
 
-    PLAUDIT_DATA=... python benchmarks/annotators.py [--questions NAME;NAME] [--seeds 3] [--store DIR]
+    PLAUDIT_DATA=... python benchmarks/annotators.py [--questions NAME NAME] [--seeds 3] [--store DIR]
 
 One annotator's choices are the labels that the committee learns from; verdicts of others on the same rows are fresh and
 are only looked at afterwards. Votes are out of fold by prompt. Beside `p_disagree`: the margin of one model with its
@@ -20,7 +20,7 @@ from harness import machine, write
 from judged_sets import QUESTIONS, TRUNKS, Judged
 from plaudit.data.split import folds
 from plaudit.metrics.detection import auroc
-from plaudit.metrics.intervals import mean_interval, statistic_interval
+from plaudit.metrics.intervals import codes, mean_interval, percentiles
 from plaudit.models.members import Member
 from plaudit.seeds import generator
 from plaudit.signals.price import price
@@ -83,32 +83,35 @@ def asked(runs: list[Judged], seeds: range) -> Table:
     )  # fmt: skip
 
 
-def found_by(table: Table, name: str, rows: NDArray) -> float:
-    """AUROC of a method on some verdicts, the mean over runs; a verdict of 1/2 counts half on each side."""
+def aurocs(table: Table, rows: NDArray) -> NDArray[np.float64]:
+    """Every method's AUROC on some verdicts [M], the mean over runs; a verdict of 1/2 counts half on each side."""
     each = []
     for run in np.unique(table.run):
         here = rows[table.run[rows] == run]
-        said, value = table.other[here], table.expected[name][here]
-        each.append(auroc(np.concatenate([value, value]), np.concatenate([said >= 0.5, said > 0.5])))
-    return float(np.mean(each))
+        said = np.concatenate([table.other[here] >= 0.5, table.other[here] > 0.5])
+        each.append([auroc(np.tile(table.expected[name][here], 2), said) for name in METHODS])
+    return np.mean(each, 0)
 
 
 def measured(table: Table) -> dict[str, Any]:
-    """AUROC of every method, p_disagree against the others, and calibration."""
-    whole = np.arange(len(table.other))
+    """AUROC of every method, p_disagree against the others, and calibration; whole prompts are drawn."""
+    rows = np.split(np.argsort(codes(table.group), kind="stable"), np.cumsum(np.bincount(codes(table.group)))[:-1])
+    draw, whole = generator(0, "benchmark annotators"), aurocs(table, np.arange(len(table.other)))
+    drawn = np.array([aurocs(table, np.concatenate([rows[i] for i in draw.integers(0, len(rows), len(rows))]))
+                      for _ in range(DRAWS)])  # fmt: skip
+    drawn = drawn[~np.isnan(drawn).any(1)]  # a draw without any disagreement has no AUROC
 
-    def interval(statistic) -> dict[str, float]:
-        found = statistic_interval(statistic, table.group, draws=DRAWS)
-        return {"value": statistic(whole), "low": found.low, "high": found.high}
+    def interval(value: float, columns: NDArray) -> dict[str, float]:
+        low, high = percentiles(columns)
+        return {"value": float(value), "low": float(low), "high": float(high)}
 
-    def gap(name: str) -> dict[str, float]:
-        return interval(lambda rows: found_by(table, OURS, rows) - found_by(table, name, rows))
-
+    one = table.run == 0
     return {
-        "verdicts": int((table.run == 0).sum()), "prompts": len(np.unique(table.group)),
+        "verdicts": int(one.sum()), "prompts": len(rows), "count": float(table.other[one].sum()),
         "rate": float(table.other.mean()), "mean": float(table.expected[OURS].mean()),
-        "auroc": {name: interval(lambda rows, name=name: found_by(table, name, rows)) for name in METHODS},
-        "minus": {name: gap(name) for name in (SIGNED, SIZE, LENGTH)},
+        "auroc": {name: interval(whole[m], drawn[:, m]) for m, name in enumerate(METHODS)},
+        "minus": {name: interval(whole[0] - whole[m], drawn[:, 0] - drawn[:, m])
+                  for m, name in enumerate(METHODS) if name in (SIGNED, SIZE, LENGTH)},
         "bins": calibration(table),
     }  # fmt: skip
 
@@ -125,7 +128,7 @@ def calibration(table: Table) -> list[dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--questions", default=";".join(QUESTIONS), help="names, a semicolon between them")
+    parser.add_argument("--questions", nargs="+", choices=list(QUESTIONS), default=list(QUESTIONS), metavar="NAME")
     parser.add_argument("--seeds", type=int, default=3, help="folds and bootstraps of the one model, drawn anew")
     parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
@@ -133,14 +136,14 @@ def main() -> None:
     args = parser.parse_args()
     results: dict[tuple[str, str], dict[str, Any]] = {}
     learned: dict[str, int] = {}
-    for question in args.questions.split(";"):
+    for question in args.questions:
         runs = QUESTIONS[question](args.store)
         learned[question] = round(np.mean([(1.0 if r.weight is None else r.weight.mean()) * len(r.case) for r in runs]))
         table = asked(runs, range(FIRST_SEED, FIRST_SEED + args.seeds))
         for part, keep in table.parts.items():
             results[question, part] = measured(table.rows(keep))
             show(question, part, results[question, part])
-    write(args.name, document(results, learned, args.seeds) | {"notes": args.note})
+        write(args.name, document(results, learned, args.seeds) | {"notes": args.note})  # after each: nothing is lost
 
 
 def document(results: dict[tuple[str, str], dict[str, Any]], learned: dict[str, int], seeds: int) -> dict[str, Any]:
@@ -164,20 +167,21 @@ def document(results: dict[tuple[str, str], dict[str, Any]], learned: dict[str, 
         f"learns from all judgements of other posts, or from the TL;DR pairs of posts these workers never saw. HH: the "
         f"second judge is a language model that was told to look for helpfulness or harmlessness; `objectives differ` "
         f"where the human had been asked for the other. Length: the labelled response is the shorter by how many "
-        f"characters. torch {machine()['torch']}.",
+        f"characters. Of two annotators who differ, PandaLM and TL;DR make each the label once: half of these labels look right to any "
+        f"committee: an AUROC of 1 is out of reach. torch {machine()['torch']}.",
     }  # fmt: skip
 
 
 def tables(results: dict[tuple[str, str], dict[str, Any]], learned: dict[str, int]) -> list[dict[str, Any]]:
     """AUROC, differences, calibration."""
-    rate = [[_name(*at), learned[at[0]], r["verdicts"], r["prompts"], f"{r['rate']:.3f}",
+    rate = [[_name(*at), learned[at[0]], r["verdicts"], r["prompts"], f"{r['rate']:.3f} ({r['count']:g})",
              *(_cell(r["auroc"][m]) for m in METHODS)] for at, r in results.items()]  # fmt: skip
     minus = [[_name(*at), *(_cell(d, "+.3f") for d in r["minus"].values())] for at, r in results.items()]
     bins = [[_name(*at), f"{r['mean']:.2f}: {r['rate']:.2f}", *(f"{b['p']:.2f}: {_cell(b, '.2f')}" for b in r["bins"])]
             for at, r in results.items()]  # fmt: skip
     return [
         {"title": "AUROC for a fresh verdict against the label [95 % interval]",
-         "columns": ["labels, fresh annotator", "rows learned from", "fresh verdicts", "prompts", "disagree", *METHODS],
+         "columns": ["labels, fresh annotator", "rows learned from", "fresh verdicts", "prompts", "disagree (of one run)", *METHODS],
          "rows": rate},
         {"title": "AUROC of p_disagree minus that of", "columns": ["labels, fresh annotator", SIGNED, SIZE, LENGTH],
          "rows": minus},

@@ -1,6 +1,6 @@
 """What do preferences of each strength teach? The paper's decile experiment, its flip test and its recipes.
 
-    PLAUDIT_DATA=... python benchmarks/deciles.py [--blocks NAME;NAME] [--draws 6] [--store DIR]
+    PLAUDIT_DATA=... python benchmarks/deciles.py [--blocks NAME NAME] [--draws 6] [--store DIR]
 
 Nested: a fifth of the prompts is set aside, and the committee never sees it. The rest is audited, sorted by the
 committee's mean and cut into tenths; one linear head is trained on each tenth alone and judged on the rows set aside,
@@ -246,7 +246,7 @@ def show(name: str, runs: Runs) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--blocks", default=";".join(BLOCKS), help="names, a semicolon between them")
+    parser.add_argument("--blocks", nargs="+", choices=list(BLOCKS), default=list(BLOCKS), metavar="NAME")
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
@@ -255,7 +255,7 @@ def main() -> None:
     found: dict[str, Runs] = {}
     sizes: dict[str, str] = {}
     read: dict[str, Case] = {}
-    for name in args.blocks.split(";"):
+    for name in args.blocks:
         block = BLOCKS[name]
         if block.set not in read:
             read[block.set] = case_for(block.set, args.store)
@@ -263,7 +263,7 @@ def main() -> None:
         sizes[name] = f"{len(case):,} ({len(np.unique(case.group)):,})"
         found[name] = [draw(case, block.rate, seed) for seed in range(FIRST_SEED, FIRST_SEED + args.draws)]
         show(name, found[name])
-    write(args.name, document(found, sizes) | {"notes": args.note})
+        write(args.name, document(found, sizes) | {"notes": args.note})  # after each: nothing is lost
 
 
 if __name__ == "__main__":

@@ -96,7 +96,12 @@ def workers(store: Path) -> Judged:
     votes = np.array([vote(p) for p in found])
     other = np.array([float(better[i] != better[j]) for i, j in pairs])
     own = replace(case, label=case.label * votes)
-    return Judged(own, np.array([i for i, _ in pairs]), other, votes < 0, {ALL: np.ones(len(pairs), bool)})
+    couples = {frozenset(seen[:2]) for seen in same.values()}  # a few pairs have dozens of judgements
+    parts = {
+        ALL: np.ones(len(pairs), bool),
+        "two judgements a pair": np.array([frozenset(p) in couples for p in pairs]),
+    }
+    return Judged(own, np.array([i for i, _ in pairs]), other, votes < 0, parts)
 
 
 def workers_by_other_posts(store: Path) -> Judged:
