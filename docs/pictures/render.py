@@ -1,9 +1,10 @@
 """The report in pictures, light and dark, for the README: a text world with seven annotators, audited and drawn.
 
-    python docs/pictures/render.py [--model minilm-l6] [--n 1200] [--report D/report.html]
+    python docs/pictures/render.py [--model minilm-l6] [--n 1200] [--report D/report.html --name NAME]
 
 Needs Chromium (on the path, or its path in the environment variable CHROMIUM). Writes report-light.png and
-report-dark.png beside this file. With --report a page that is there already is drawn instead.
+report-dark.png beside this file. With --report a page that is there already is drawn instead, as NAME-light.png and
+NAME-dark.png: only its top, which shows no text of the audited file.
 """
 
 import argparse
@@ -17,7 +18,7 @@ HERE = Path(__file__).parent
 WORLD = "text-v1-annotators"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # name: width, height, pixels a point, scheme (Blink's numbers: 0 dark, 1 light)
-PICTURES = {"report-light": (1000, 1500, 1.5, 1), "report-dark": (1000, 1500, 1.5, 0)}
+PICTURES = {"light": (1000, 1500, 1.5, 1), "dark": (1000, 1500, 1.5, 0)}
 
 
 def browser() -> str:
@@ -57,12 +58,14 @@ def main() -> None:
     parser.add_argument("--model", default="minilm-l6")
     parser.add_argument("--n", type=int, default=1200)
     parser.add_argument("--report", type=Path)
+    parser.add_argument("--name", default="report")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         page = asked.report or audited(Path(folder), asked.model, asked.n)
-        for name, how in PICTURES.items():
-            draw(page, HERE / f"{name}.png", *how)
-            print(HERE / f"{name}.png")
+        for scheme, how in PICTURES.items():
+            target = HERE / f"{asked.name}-{scheme}.png"
+            draw(page, target, *how)
+            print(target)
 
 
 if __name__ == "__main__":

@@ -130,7 +130,10 @@ def test_a_committee_no_better_than_a_coin_says_so(columns):
 def test_votes_that_may_be_mere_length_say_so(columns, low, doubt):
     found = document(columns)
     found["length"] = {"prefers": "longer", "score": 0.569, "sides": 0.763, "ahead": 0.008, "low": low, "high": 0.02}
-    said = words(page(found, columns, []))
+    html = page(found, columns, [])
+    said = words(html)
+    assert ("of these labels look wrong, perhaps only by their length</h1>" in html) == doubt
+    assert ("--model smollm2-135m" in html) == doubt
     assert "The longer response alone agrees with 56.9 % of the labels; the committee is +0.8 points ahead" in said
     assert ("may only be short or long" in said) == doubt
 

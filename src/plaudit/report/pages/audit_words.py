@@ -43,6 +43,8 @@ def summary(found: Mapping[str, Any], expected: float | None) -> Summary:
         return Summary("This committee cannot judge these labels", _blind(found), numbers)
     wrong = verdicts["wrong"]
     title = f"{numbers[0][0]} of these labels look wrong" if wrong else "No label stands out as wrong"
+    if wrong and mere_length(found):
+        title += ", perhaps only by their length"
     return Summary(title, _verdict(found, expected), numbers)
 
 
@@ -50,6 +52,12 @@ def blind(found: Mapping[str, Any]) -> bool:
     """Is the committee no better than a coin on labels it never saw?"""
     held = found["accuracy"]
     return bool(found["folds"]) and held["low"] is not None and held["low"] <= 0.5
+
+
+def mere_length(found: Mapping[str, Any]) -> bool:
+    """Is the committee not surely better than always taking the longer (or always the shorter) response?"""
+    low = (found.get("length") or {}).get("low")
+    return low is not None and low <= 0
 
 
 def _interval(found: Mapping[str, Any]) -> str:
@@ -86,7 +94,7 @@ def _length(found: Mapping[str, Any]) -> str:
     )
     if length["sides"] is not None:
         text += f" and votes for the {length['prefers']} one in {share(length['sides'])}"
-    doubt = " Not surely more than length: what it calls wrong may only be short or long." if length["low"] <= 0 else ""
+    doubt = " Not surely more than length: what it calls wrong may only be short or long." if mere_length(found) else ""
     return f"{text}.{doubt}"
 
 
@@ -172,7 +180,7 @@ def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
             "Estimate the share of wrong labels under a named noise model (votes come from the cache).",
             f"plaudit audit {file} {asked} --noise uniform --output-dir audit-noise",
         ))  # fmt: skip
-    if blind(found) and model != "smollm2-135m":
+    if (blind(found) or mere_length(found)) and model != "smollm2-135m":
         stronger = f"plaudit audit {file} --model smollm2-135m --output-dir audit-stronger"
         out.insert(0, ("Ask a stronger committee before you change anything.", stronger))
     return out
