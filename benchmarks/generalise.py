@@ -174,8 +174,18 @@ def both(gaps: NDArray, groups: NDArray) -> tuple[float, float, float]:
     return float(gaps.mean()), float(low), float(high)
 
 
-def transfer(task: Task, runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """One table: accuracy of every arm on every test, and its paired difference to plain."""
+def verdict(where: str, ends: dict[str, tuple[float, float]]) -> str:
+    """Which arms are above plain, below it, or not told apart from it, by the intervals of their differences."""
+    above = [arm for arm, (low, _) in ends.items() if low > 0]
+    below = [arm for arm, (_, high) in ends.items() if high < 0]
+    other = [arm for arm in ends if arm not in above + below]
+    said = {"Above plain": above, "Below plain": below, "Not told apart from plain": other}
+    return " ".join([f"{where}.", *(f"{word}: {'; '.join(arms)}." for word, arms in said.items() if arms)])
+
+
+def transfer(task: Task, runs: dict[str, list[dict[str, Any]]]) -> tuple[dict[str, Any], list[str]]:
+    """One table: accuracy of every arm on every test, and its paired difference to plain; and what it says."""
+    notes = []
     rows = {arm: [arm] for arm in [*runs, "length only", "random"]}
     columns = ["trained"]
     for test, judges in task.tests.items():
@@ -183,9 +193,12 @@ def transfer(task: Task, runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any
         columns += [f"{test} ({len(judges)} pairs, {len(set(groups.tolist()))} prompts)", "minus plain", "by seed"]
         earned = {arm: np.array([r["credit"][test] for r in own]).T for arm, own in runs.items()}  # [n, seeds]
         earned |= {c: np.array([credit(plaudit.load(c.split()[0]), judges)]).T for c in ("length only", "random")}
+        ends = {}
         for arm, values in earned.items():
             end = mean_interval(values.mean(1), groups)
             gap, low, high = both(values - earned["plain"], groups)
+            if arm in runs and arm != "plain":
+                ends[arm] = low, high
             rows[arm] += [
                 f"{values.mean():.3f} [{end.low:.3f}, {end.high:.3f}]",
                 "" if arm == "plain" else f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]",
@@ -194,28 +207,31 @@ def transfer(task: Task, runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any
     title = (
         f"{NAME}: accuracy [95 %, over prompts], difference to plain on the same pairs [95 %, over seeds and prompts]"
     )
-    return {"title": title, "columns": columns, "rows": list(rows.values())}
+    return {"title": title, "columns": columns, "rows": list(rows.values())}, notes
 
 
-def shifted(seeds: range, cache: Path) -> dict[str, Any]:
-    """The table of the vector world, over draws."""
+def shifted(seeds: range, cache: Path) -> tuple[dict[str, Any], list[str]]:
+    """The table of the vector world, over draws, and what it says."""
     settings = repr((LAW_ARMS, law.EPOCHS, law.RATE, law.PAIRS, law.JUDGED, law.WIDTH))
     runs = []
     for s in seeds:
         print(f"vector world, draw {s}", flush=True)
         runs.append(kept(cache / f"law {digest(settings)} {s}.json", lambda s=s: law.one(LAW_ARMS, s)))
-    rows = []
+    rows, ends = [], {which: {} for which in LAWS}
     for arm in runs[0]:
         cells: list[Any] = [arm]
         for which in LAWS:
             flat = [{a: r[a][which] for a in r} for r in runs]
             d = against(flat, arm, "plain")
             said = "" if arm == "plain" else f"{d['difference']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]"
+            if arm in LAW_ARMS and arm != "plain":
+                ends[which][arm] = d["low"], d["high"]
             cells += [float(np.mean([r[arm] for r in flat])), said]
         rows.append(cells)
     columns = ["trained", *(c for name in LAWS.values() for c in (name, "minus plain"))]
     title = f"The vector world, usual and shifted law: accuracy, difference to plain [95 %, t over {len(runs)} draws]"
-    return {"title": title, "columns": columns, "rows": rows}
+    notes = [verdict(f"Vector world, {LAWS[which]}", ends[which]) for which in LAWS]
+    return {"title": title, "columns": columns, "rows": rows}, notes
 
 
 def remark(task: Task, runs: dict[str, list[dict[str, Any]]]) -> str:
@@ -230,23 +246,30 @@ def remark(task: Task, runs: dict[str, list[dict[str, Any]]]) -> str:
     )
 
 
-def document(table: dict[str, Any], task: Task, runs: dict[str, list]) -> dict[str, Any]:
+def document(vectors: tuple[dict[str, Any], list[str]], task: Task, runs: dict[str, list]) -> dict[str, Any]:
     """What results.py prints; `runs` may be of no seed yet."""
     seeds = len(runs["plain"])
     shared = [len(np.intersect1d(groups_of(task.meta), groups_of(rows))) for rows in task.tests.values()]
+    (table, notes), (other, more) = (
+        vectors,
+        transfer(task, runs) if seeds else (None, ["The text runs are not in here yet."]),
+    )
+    text = (
+        f" Text: {MODEL}, all weights, bfloat16, {PAIRS} pairs of at most {CHARS} characters (drawn anew per seed), {EPOCHS:g} "
+        f"epochs, learning rate {RATE:g} (not searched for), {seeds} seeds; views drop attention weights; the same judging pairs for "
+        f"all."
+    )
     return {
         "title": "Generalising: contrastive regularisers and MetaRM",
         "question": "Do contrastive regularisers and MetaRM carry a reward model over to data of another kind?",
         "what": f"Every arm has the same pairs, steps and seeds as plain Bradley-Terry. Vector world: {law.PAIRS} clean pairs of the "
         f"usual law, {law.JUDGED:,} of each law judge, all drawn anew each time; a network of two layers of {law.WIDTH} under the "
         f"trainer's own steps ({law.EPOCHS:g} epochs, learning rate {law.RATE:g}, chosen by plain training on the usual law on "
-        f"development seeds); views drop parts of what the head reads; meta groups: {law.PAIRS} pairs of the shifted law. Text: "
-        f"{MODEL}, all weights, bfloat16, {PAIRS} pairs of at most {CHARS} characters (drawn anew per seed), {EPOCHS:g} epochs, "
-        f"learning rate {RATE:g} (not searched for), {seeds} seeds; views drop attention weights; the same judging pairs for all. "
-        f"Weights and temperatures of the regularisers are the defaults. torch {machine()['torch']}.",
+        f"development seeds); views drop parts of what the head reads; meta groups: {law.PAIRS} pairs of the shifted law."
+        f"{text * bool(seeds)} Weights and temperatures of the regularisers are the defaults. torch {machine()['torch']}.",
         "bars": [{"name": "prompts that are in a meta set and judge", "bar": "none", "value": sum(shared), "equals": 0}],
-        "tables": [table, *([transfer(task, runs)] if seeds else [])],
-        "notes": [remark(task, runs)] if seeds else [],
+        "tables": [table, *([other] if other else [])],
+        "notes": notes + more + ([remark(task, runs)] if seeds else []),
     }  # fmt: skip
 
 
@@ -256,11 +279,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="of the text runs")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/plaudit/generalise")
     args = parser.parse_args()
-    table = shifted(range(100, 100 + args.draws), args.cache)
+    vectors = shifted(range(100, 100 + args.draws), args.cache)
     task = hh()
     runs: dict[str, list] = {arm: [] for arm in ARMS}
     for seed in range(100, 100 + args.seeds + 1):
-        done = document(table, task, runs)
+        done = document(vectors, task, runs)
         for found in done["tables"]:
             print(found["title"], *(" | ".join(map(str, row)) for row in found["rows"]), sep="\n  ", flush=True)
         write("generalise", done)
