@@ -106,6 +106,7 @@ def test_topics_are_flipped_at_their_own_rates():
         assert np.mean(rows) == pytest.approx(rate, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_faults_of_annotators_can_be_measured():
     world = make("text-v1-annotators", n=4000, seed=0)
     by = {}

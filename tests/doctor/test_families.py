@@ -33,6 +33,7 @@ def test_absolute_positions_are_found_out_by_trial(report):
     assert "first token" in report("bert").check("left-padded").advice
 
 
+@pytest.mark.slow
 def test_a_family_without_token_trees_is_read_padded_and_says_so(tmp_path):
     from transformers import AutoModelForSequenceClassification, DebertaV2Config
 
@@ -70,6 +71,7 @@ def test_the_longest_conversation_is_as_long_as_asked_for_and_cut(healthy):
     )
 
 
+@pytest.mark.slow
 def test_bfloat16_needs_its_own_tolerance(healthy):
     rough = examine(healthy("llama"), dtype="bfloat16", longest=SHORT)
     assert not rough.ok
