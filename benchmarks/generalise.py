@@ -204,6 +204,7 @@ def transfer(task: Task, runs: dict[str, list[dict[str, Any]]]) -> tuple[dict[st
                 "" if arm == "plain" else f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]",
                 " ".join(f"{v:.3f}" for v in values.mean(0)),
             ]
+        notes.append(verdict(f"Trained on HH helpful, judged on {test}", ends))
     title = (
         f"{NAME}: accuracy [95 %, over prompts], difference to plain on the same pairs [95 %, over seeds and prompts]"
     )
