@@ -2,12 +2,15 @@
 
     PLAUDIT_DATA=... python benchmarks/repair.py [--sets NAME,NAME] [--splits 6] [--store DIR] [--phase fresh|development]
 
-Nested: a fifth of the prompts is set aside with clean labels; the rest gets flips, is audited out of fold by the
-committee, treated, and one linear head is trained on the treated columns (ridge by folds inside the training part, on
-the treated columns themselves). `oracle` trains on the true labels. Splits, flips and heads are drawn anew each time.
+Nested: prompts are set aside with clean labels (a fifth; of the worlds everything but the training part); the rest
+gets flips, is audited out of fold by the committee, treated, and one linear head is trained on the treated columns
+(ridge by folds inside the training part, on the treated columns themselves). It reads the mean over the response of the
+deepest layer that is kept. `oracle` trains on the true labels. Splits, flips and heads are drawn anew each time; the
+fresh phase has worlds of its own.
 """
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,6 @@ from numpy.typing import NDArray
 from harness import write
 from noise_sets import SETS, Case, flips, vector
 from plaudit.data.split import folds, held_out
-from plaudit.seeds import generator
 from plaudit.signals.noise import estimate
 from plaudit.signals.price import price
 from plaudit.signals.recipes import steps, treat
@@ -39,7 +41,7 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "weight by agreement": ("weight",), "weight 1 - p_wrong": ("weight:by=right",), "default (mend)": ("mend",),
 }  # fmt: skip
 DEFAULT = "default (mend)"
-SIZES = {"vector world": 8000, "text world": 1600}  # comparisons; 25 % flips must cost four points there
+SIZES = {"vector world": 6400, "text world": 1600}  # comparisons to train on; 25 % flips must cost four points there
 
 
 def trained(x: torch.Tensor, policies: Sequence[Targets], group: NDArray, seed: int) -> torch.Tensor:
@@ -64,17 +66,21 @@ def trained(x: torch.Tensor, policies: Sequence[Targets], group: NDArray, seed: 
     return (axes @ heads) / scale[:, None]
 
 
-def part(case: Case, n: int | None, seed: int) -> Case:
-    """n comparisons of a set, others each time; all of them without n."""
-    if n is None or n >= len(case):
-        return case
-    keep = generator(seed, "benchmark part").permutation(len(case))[:n]
-    return case.rows(np.sort(keep))
+def judged(case: Case, size: int | None, seed: int) -> NDArray[np.bool_]:
+    """Which comparisons are set aside [P]: a fifth by prompt, or with `size` all but about so many."""
+    share = 0.2 if size is None else max(1 - size / len(case), 0.2)
+    return held_out(case.group, fraction=share, at_most=10**9, seed=1000 + seed)
 
 
-def one(case: Case, rate: float, seed: int, kind: str) -> dict[str, float]:
+def head_view(case: Case) -> int:
+    """The view that the trained head reads: the deepest layer's mean over the response, else the first."""
+    means = [v for v, view in enumerate(case.views) if view.trunk == 0 and view.pool == "mean"]
+    return means[0] if means else 0
+
+
+def one(case: Case, rate: float, seed: int, kind: str, size: int | None = None) -> dict[str, float]:
     """Accuracy on the clean outer rows of every policy, for one split and one draw of flips."""
-    judge = held_out(case.group, fraction=0.2, at_most=10**9, seed=1000 + seed)
+    judge = judged(case, size, seed)
     inner, outer = case.rows(~judge), case.rows(judge)
     wrong = flips(inner, rate, seed, kind)
     label = np.where(wrong, -inner.label, inner.label)
@@ -83,7 +89,7 @@ def one(case: Case, rate: float, seed: int, kind: str) -> dict[str, float]:
     ones = np.ones(len(inner))
     signals = price(Votes(margins, fold, ones, tuple(str(k) for k in range(margins.shape[1]))))
     signals = signals.having(p_wrong=estimate(signals["mean"], ones, ones).p_wrong)
-    x = case.matrix(case.members[0].view)
+    x = case.matrix(head_view(case))
     pairs = inner.pairs(label)
     told = signals.having(p_wrong=np.nan_to_num(signals["p_wrong"]))  # what cannot be told is not acted on
     columns = {
@@ -105,9 +111,9 @@ def against(runs: list[dict[str, float]], name: str, other: str) -> dict[str, fl
     return {"difference": float(gap.mean()), "low": float(gap.mean()) - half, "high": float(gap.mean()) + half}
 
 
-def table(make: Callable[[int], Case], rate: float, seeds: range, kind: str) -> dict[str, Any]:
+def table(make: Callable[[int], Case], rate: float, seeds: range, kind: str, size: int | None) -> dict[str, Any]:
     """Every policy at one rate: mean accuracy, its difference to `none`, and the share of the loss won back."""
-    runs = [one(make(seed), rate, seed, kind) for seed in seeds]
+    runs = [one(make(seed), rate, seed, kind, size) for seed in seeds]
     mean = {name: float(np.mean([r[name] for r in runs])) for name in runs[0]}
     cost = mean["oracle"] - mean["none"]
     return {
@@ -119,27 +125,37 @@ def table(make: Callable[[int], Case], rate: float, seeds: range, kind: str) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sets", default="vector world," + ",".join(SETS))
+    parser.add_argument("--sets", default=",".join(["vector world", *(s for s in SETS if s != "text world, fresh")]))
     parser.add_argument("--splits", type=int, default=6)
+    parser.add_argument("--n", type=int, default=0, help="comparisons to train on, instead of what SIZES says")
+    parser.add_argument("--rates", type=lambda s: [float(r) for r in s.split(",")], default=[], help="only these")
     parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     parser.add_argument("--phase", choices=["development", "fresh"], default="fresh")
     parser.add_argument("--trunks", default="minilm-l6")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
+    parser.add_argument("--kept", type=Path, default=Path.home() / ".cache/plaudit/repair", help="finished columns")
+    parser.add_argument("--again", action="store_true", help="do not take finished columns: the code has changed")
     args = parser.parse_args()
     first = 0 if args.phase == "development" else 100
     seeds = range(first, first + args.splits)
     found: dict[str, list] = {}
     for name in args.sets.split(","):
+        size = args.n or SIZES.get(name)
         if name == "vector world":
-            make = lambda seed: vector(SIZES["vector world"], 5000 + seed)  # noqa: E731 - a world of its own each time
+            make = lambda seed: vector(SIZES["vector world"] + 4000, 5000 + seed)  # noqa: E731 - a world of its own each time
         else:
-            whole = SETS[name](args.store, args.trunks.split(","))
-            size = SIZES.get(name)
-            make = lambda seed, whole=whole, size=size: part(whole, size, seed)  # noqa: E731
+            called = "text world, fresh" if name == "text world" and args.phase == "fresh" else name
+            whole = SETS[called](args.store, args.trunks.split(","))
+            make = lambda seed, whole=whole: whole  # noqa: E731
         plans = [("uniform", r) for r in RATES] + [("length", 0.25)]
+        plans = [p for p in plans if not args.rates or (p[1] in args.rates and p[0] == "uniform")]
         found[name] = []
         for kind, rate in plans:
-            found[name].append(table(make, rate, seeds, kind))
+            place = args.kept / f"{name} {size or 'all'} {kind} {rate:g} {seeds.start}-{seeds.stop} {args.trunks}.json"
+            if not place.exists() or args.again:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(json.dumps(table(make, rate, seeds, kind, size)), encoding="utf-8")
+            found[name].append(json.loads(place.read_text(encoding="utf-8")))
             show(name, found[name][-1])
     if args.phase == "fresh":
         write("repair", document(found, args.trunks, args.splits) | {"notes": args.note})
