@@ -32,8 +32,9 @@ class AuditOptions(ReadOptions):
     """Layers that are read, comma separated; by default at a half, 0.7 and 0.8 of the trunk's depth."""
     pools: Literal["read", "mean", "both"] = "both"
     """What of a layer is read: the read point, the mean over the response, or both."""
-    length_member: bool = True
-    """One of the members sees nothing but the length and form of a response."""
+    length_member: bool = False
+    """Give one seat to a member that sees nothing but the length and form of a response: for data where length is known
+    to be what people want. It votes for wrong labels that favour length, too."""
     in_sample: bool = False
     """The paper's way: every member is trained on all rows and votes on them."""
     wrong: float = Field(default=0.65, ge=0, le=1)
