@@ -27,7 +27,7 @@ from five_members import five
 from harness import write
 from noise_document import document
 from noise_methods import disagreement, oracles, oriented, reseeded, suspicions
-from noise_sets import SETS, Case, flips, vector
+from noise_sets import SETS, Case, flips, helpful_first, vector
 from plaudit.data.split import folds
 from plaudit.metrics.detection import precision_at
 from plaudit.metrics.intervals import codes, mean_interval, percentiles
@@ -48,7 +48,7 @@ COMMITTEE = "committee (p_disagree)"
 REFERENCE = "reference: the committee on unflipped labels"
 FACTS = ("wrong", "group", "right")
 ORDER = ("vector world", "text world", "hh-helpful", "hh-harmless", "rmb sample", "ultrafeedback overlay", "tldr",
-         f"hh-helpful@{BOTH}", f"hh-harmless@{BOTH}")  # fmt: skip
+         f"hh-helpful first 1024@{BOTH}", f"hh-helpful@{BOTH}", f"hh-harmless@{BOTH}")  # fmt: skip
 KINDS = (("uniform", 0.1), ("uniform", 0.25), ("uniform", 0.4))
 WORLDS = (("uniform", 0.25), ("length", 0.25))
 PLANS = {"ultrafeedback overlay": (("given", 0.1), ("given", 0.2), ("given", 0.3)),
@@ -113,6 +113,8 @@ def case_for(name: str, trunks: tuple[str, ...], store: Path) -> Case:
     """The set, its features read."""
     if name == "vector world":
         return vector(4000, VECTORS)
+    if name.startswith("hh-helpful first "):
+        return helpful_first(int(name.split()[-1]), trunks, store)
     return SETS[name](store, trunks)
 
 

@@ -161,10 +161,17 @@ def text_world(n: int, seed: int, trunks: Sequence[str], store: Path, preset: st
     return case
 
 
+def helpful_first(count: int, trunks: Sequence[str], store: Path) -> Case:
+    """The first pairs of HH helpful that fit every trunk: where reading all of them is too dear."""
+    rows = files("hh/helpful-base/train.jsonl.gz", "hh/helpful-base/test.jsonl.gz")
+    kept = [p for p in rows if all(_fits(t, p) for t in trunks)]
+    return case_of(f"hh-helpful first {count}", kept[:count], trunks, store)
+
+
 def rmb(count: int) -> list[Preference]:
     """RMB's pairs, a sample of `count` whole prompts by digest, the smallest first."""
     found = []
-    for path in sorted((data_folder() / "suites/rmb").rglob("Pairwise_set/**/*.json")):
+    for path in sorted((data_folder() / "suites/rmb").rglob("Pairwise_set/**/*.json*")):
         found += [p for row in read([str(path)]) for p in row.records if isinstance(p, Preference)]
     strict = [p for p in found if len(p.responses) == 2 and p.ranks and not p.is_tie]
     groups = groups_of(strict)
@@ -201,7 +208,7 @@ SETS: dict[str, Callable[[Path, Sequence[str]], Case]] = {
         "hh-harmless", files("hh/harmless-base/train.jsonl.gz", "hh/harmless-base/test.jsonl.gz"), t, store
     ),
     "tldr": lambda store, t: case_of("tldr", files("tldr/train.parquet"), t, store),
-    "rmb sample": lambda store, t: case_of("rmb sample", rmb(600), t, store),
+    "rmb sample": lambda store, t: case_of("rmb sample", rmb(300), t, store),
     "ultrafeedback overlay": lambda store, t: case_of(
         "ultrafeedback overlay", overlay()[0], t, store, given=overlay()[1]
     ),
