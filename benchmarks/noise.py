@@ -28,6 +28,7 @@ from harness import write
 from noise_document import document
 from noise_methods import disagreement, oracles, oriented, reseeded, suspicions
 from noise_sets import SETS, Case, flips, helpful_first, vector
+from plaudit.auditing import crew
 from plaudit.data.split import folds
 from plaudit.metrics.detection import precision_at
 from plaudit.metrics.intervals import codes, mean_interval, percentiles
@@ -46,7 +47,7 @@ SMALL = "minilm-l6"
 BOTH = "smollm2-135m+minilm-l6"
 COMMITTEE = "committee (p_disagree)"
 REFERENCE = "reference: the committee on unflipped labels"
-FACTS = ("wrong", "group", "right")
+FACTS = ("wrong", "group", "right", "by_length")
 ORDER = ("vector world", "text world", "hh-helpful", "hh-harmless", "rmb sample", "ultrafeedback overlay", "tldr",
          f"hh-helpful first 1024@{BOTH}", f"hh-helpful@{BOTH}", f"hh-harmless@{BOTH}")  # fmt: skip
 KINDS = (("uniform", 0.1), ("uniform", 0.25), ("uniform", 0.4))
@@ -54,7 +55,7 @@ WORLDS = (("uniform", 0.25), ("length", 0.25))
 PLANS = {"ultrafeedback overlay": (("given", 0.1), ("given", 0.2), ("given", 0.3)),
          "vector world": WORLDS, "text world": WORLDS}  # fmt: skip
 CODE = digest(*(Path(str(p.__file__)).read_text(encoding="utf-8")
-                for p in (five_members, noise_methods, members, price, bags, heads, solve)))  # fmt: skip
+                for p in (five_members, noise_methods, crew, members, price, bags, heads, solve)))  # fmt: skip
 Found = Mapping[str, list[tuple[NDArray, NDArray]]]  # per method and draw: suspicion, which rows are wrong
 
 
@@ -138,7 +139,8 @@ def one_draw(asked: Asked, store: Path, seed: int) -> dict[str, NDArray]:
     clean = clean_votes(asked.name, asked.trunks, store, seed)
     found[REFERENCE] = disagreement(clean * label[:, None], fold)
     sure = clean.mean(1) * case.label
-    facts = {"wrong": wrong, "group": case.group, "right": (sure > 0) + 0.5 * (sure == 0)}
+    by_length = sum(case.views[m.view] == members.LENGTH for m in case.members)
+    facts = {"wrong": wrong, "group": case.group, "right": (sure > 0) + 0.5 * (sure == 0), "by_length": by_length}
     return found | oracles(case, label, asked.rate, asked.kind) | facts
 
 
@@ -174,7 +176,7 @@ def block(asked: Asked, draws: list[dict[str, NDArray]]) -> dict[str, Any]:
     value, drawn = resampled(found, group)
     return {
         "set": asked.title, "kind": asked.kind, "rate": asked.rate, "seeds": len(draws),
-        "n": len(group), "groups": len(np.unique(group)),
+        "n": len(group), "groups": len(np.unique(group)), "by_length": int(draws[0]["by_length"]),
         "methods": {n: {"auroc": value[n], **ends(drawn[n]), "top": float(np.mean([precision_at(*p) for p in found[n]]))}
                     for n in found},
         "way": {"value": (value[COMMITTEE] - 0.5) / (value[REFERENCE] - 0.5),

@@ -14,12 +14,13 @@ NO_RIVALS = ("random", "oracle", "knows", "reference", "cleanlab, committee", "o
 def document(blocks: list[Block], notes: list[str], committee: str) -> dict[str, Any]:
     """The measurement as `results.py` prints it."""
     names = list(dict.fromkeys(b["set"] for b in blocks))
+    by_length = max(b["by_length"] for b in blocks)
     sizes = "; ".join(_size(next(b for b in blocks if b["set"] == name)) for name in names)
     return {
         "title": "Finding wrong labels",
         "question": "Which of my labels are wrong: who finds planted flips, and what does the committee add?",
-        "what": f"Planted flips in {len(names)} sets. Votes out of fold (5 folds by prompt) of ten linear members, one of "
-        f"which reads only length; trunk minilm-l6 where no other is named. Every draw has its own flips (given flips: the "
+        "what": f"Planted flips in {len(names)} sets. Votes out of fold (5 folds by prompt) of ten linear members, "
+        f"{by_length} of which see only length where texts are read; trunk minilm-l6 where no other is named. Every draw has its own flips (given flips: the "
         f"study's), folds and members' seeds, all from 100 on. Pairs, prompts and draws: {sizes}. Intervals: 95 %, "
         f"bootstrap over prompts of the mean over draws. `one model` is an ordinary head on all rows of its lesson, ridge "
         f"by inner folds; `reference` is the committee on unflipped labels. torch {machine()['torch']}.",
