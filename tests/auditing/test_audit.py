@@ -10,6 +10,7 @@ from plaudit.auditing import store
 from plaudit.auditing.audit import audit
 from plaudit.auditing.cache import prune
 from plaudit.auditing.options import AuditOptions
+from plaudit.auditing.summary import beside_length
 from plaudit.data.worlds import make
 from plaudit.data.worlds._files import lines, row
 from plaudit.data.write import write
@@ -53,6 +54,24 @@ def test_the_longer_answer_stands_beside_the_committee(done):
     assert length["score"] == pytest.approx(max(share, 1 - share), abs=0.03)
     assert length["low"] <= length["ahead"] <= length["high"]
     assert 0 <= length["sides"] <= 1
+
+
+def test_votes_are_mere_length_only_where_they_follow_it():
+    draw = np.random.Generator(np.random.PCG64(0))
+    longer, group = np.where(np.arange(400) % 20 < 11, 1, -1), np.arange(400)  # 55 % of the better ones are longer
+    assert beside_length(longer * 1.0, longer, group)["mere"]  # length itself
+    unlike = np.where(draw.random(400) < 0.57, 1.0, -1.0)  # no better, and knows nothing of length
+    assert beside_length(unlike, longer, group)["low"] <= 0
+    assert not beside_length(unlike, longer, group)["mere"]
+    better = np.where(draw.random(400) < 0.9, 1.0, longer)  # follows length where it errs, and is surely ahead
+    assert not beside_length(better, longer, group)["mere"]
+
+
+def test_groups_that_cannot_be_made_even_are_refused_before_the_pass(file, monkeypatch):
+    monkeypatch.setattr("plaudit.auditing.audit.poll", None)  # would be called after the pass
+    for by, why in (("nosuch", "unknown groups"), ("annotator", "does not tell")):
+        with pytest.raises(OptionError, match=why):
+            audit([file], model="tiny", fair_by=by)
 
 
 def test_what_lies_in_the_folder(done):

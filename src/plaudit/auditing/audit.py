@@ -12,7 +12,7 @@ from plaudit.auditing import checking, scorers, store, summary
 from plaudit.auditing.material import Docket, Material, docket, gather
 from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.trained import poll_trained
-from plaudit.auditing.vote import Poll, influences, poll, trunks_of
+from plaudit.auditing.vote import Poll, fair_groups, influences, poll, trunks_of
 from plaudit.data.columns import renames
 from plaudit.data.tally import first_alike, first_opposed
 from plaudit.errors import OptionError, PlauditError
@@ -64,6 +64,7 @@ def audit(
         trunks = trunks_of(options)
         everything = [encode_all(material.preferences, t.loaded.policy) for t in trunks]
         case = docket(material, _refused(everything, material))
+        fair_groups(case, options)  # what it refuses is refused before the long pass
         kept = [[own[i] for i in case.place] for own in everything]
         encoded = kept[0]
         ballot = poll_trained(case, trunks, options) if options.heads in TRAINED else poll(case, trunks, kept, options)

@@ -44,7 +44,7 @@ def _length(found: Mapping[str, Any]) -> None:
         f"the {length['prefers']} response alone agrees with {length['score']:.1%}; the committee is ahead by "
         f"{100 * length['ahead']:+.1f} points ({100 * length['low']:+.1f} to {100 * length['high']:+.1f}){sides}"
     )
-    if length["low"] <= 0:
+    if length["mere"]:
         terminal.note(
             "that is not surely more than length: what it calls wrong may only be short or long; "
             "look at the pairs before you act, or bring a stronger --model"

@@ -90,23 +90,27 @@ def beside_length(mean: NDArray, longer: NDArray, group: NDArray) -> dict[str, A
 
     `score`: labels that length alone gets right, in the direction that suits the file (`prefers`); `sides`: votes that
     go the same way as length; `ahead`: the committee's agreement minus length's on the same rows, 95 % interval.
+    `mere`: the votes follow length more often than chance and are not surely better than it.
 
     >>> found = beside_length(np.array([1.0, 1, -1, 1]), np.array([1, 1, 1, -1]), np.arange(4))
     >>> found["prefers"], found["score"], found["sides"], found["ahead"]
     ('longer', 0.75, 0.5, 0.0)
     """
     if not len(mean):
-        return {"prefers": None, "score": None, "sides": None, "ahead": None, "low": None, "high": None}
+        return {"prefers": None, "score": None, "sides": None, "ahead": None, "low": None, "high": None,
+                "mere": False}  # fmt: skip
     credit = (longer > 0) + 0.5 * (longer == 0)
     prefers = "longer" if credit.mean() >= 0.5 else "shorter"
     credit = credit if prefers == "longer" else 1 - credit
     right = (mean > 0) + 0.5 * (mean == 0)
     gap = difference_interval(right, credit, group)
     told = (longer != 0) & (mean != 0)
+    same = (right == credit)[told].astype(float)
+    follows = bool(told.any()) and mean_interval(same, group[told]).low > 0.5
     return {
         "prefers": prefers, "score": float(credit.mean()),
-        "sides": float((right == credit)[told].mean()) if told.any() else None,
-        "ahead": float(right.mean() - credit.mean()), "low": gap.low, "high": gap.high,
+        "sides": float(same.mean()) if told.any() else None, "ahead": float(right.mean() - credit.mean()),
+        "low": gap.low, "high": gap.high, "mere": follows and gap.low <= 0,
     }  # fmt: skip
 
 

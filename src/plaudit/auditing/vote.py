@@ -17,6 +17,7 @@ from plaudit.auditing.influence_fair import kinds_of
 from plaudit.auditing.material import Docket
 from plaudit.auditing.options import AuditOptions
 from plaudit.data.split import folds
+from plaudit.errors import OptionError
 from plaudit.folders import is_sealed, publish
 from plaudit.models.committee import Committee, TrunkSpec, load_trunk
 from plaudit.models.features import Features, features
@@ -122,9 +123,24 @@ def influences(
     specs = [spec_of(t, name, options) for t, name in zip(trunks, names_of(options), strict=True)]
     read = _features(docket, trunks, specs, encoded, cache.folder_of(options.cache))
     views, members = crew([s.layers for s in specs], pools_of(options.pools), count=2)
-    kind = kinds_of(docket.preferences, docket.comparisons, options.fair_by) if options.fair_by else None
+    kind = fair_groups(docket, options)
     features_NH = view_matrix(views[members[0].view], read, docket.preferences)
     return columns(features_NH, _pairs(docket), fold, kind=kind)
+
+
+def fair_groups(docket: Docket, options: AuditOptions) -> NDArray[np.str_] | None:
+    """The group of every comparison [P] by `--fair-by`; None when nobody asked. Cheap, so it is asked before the pass.
+
+    Raises:
+        OptionError: an unknown kind of group, or one that the rows do not tell apart.
+    """
+    if not options.fair_by:
+        return None
+    kind = kinds_of(docket.preferences, docket.comparisons, options.fair_by)
+    if len(set(kind) - {""}) < 2:
+        raise OptionError([f"fair_by: {options.fair_by} does not tell these comparisons apart"],
+                          advice="name another: annotator, source, longer, tag:NAME")  # fmt: skip
+    return kind
 
 
 def _pairs(docket: Docket) -> Pairs:

@@ -55,9 +55,8 @@ def blind(found: Mapping[str, Any]) -> bool:
 
 
 def mere_length(found: Mapping[str, Any]) -> bool:
-    """Is the committee not surely better than always taking the longer (or always the shorter) response?"""
-    low = (found.get("length") or {}).get("low")
-    return low is not None and low <= 0
+    """Do the votes follow length without being surely better than it?"""
+    return bool((found.get("length") or {}).get("mere"))
 
 
 def _interval(found: Mapping[str, Any]) -> str:
