@@ -161,7 +161,7 @@ def document(results: dict[tuple[str, str], dict[str, Any]], learned: dict[str, 
         "title": "Disagreement of real annotators", "bars": bars, "tables": tables(results, learned),
         "question": "Does p_disagree tell where a fresh annotator takes the other side?",
         "what": f"One annotator's strict choices are the labels; the verdicts of others on the same responses are never "
-        f"learned from. Ten linear members on {', '.join(TRUNKS)} of which one reads only length, votes out of fold (5 "
+        f"learned from. Ten linear members on {', '.join(TRUNKS)}, votes out of fold (5 "
         f"folds by prompt), mean of {seeds} draws of folds and, for PandaLM, of three annotators; intervals: bootstrap over "
         f"prompts. PandaLM: three annotators a row. TL;DR workers: pairs that two workers or more judged; the committee "
         f"learns from all judgements of other posts, or from the TL;DR pairs of posts these workers never saw. HH: the "

@@ -9,6 +9,7 @@ Development seeds only (50, 51, ...): `noise.py` judges what is chosen here on s
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from noise_methods import oriented
 from noise_sets import SETS, Case, flips
 from plaudit.data.split import folds
 from plaudit.metrics.detection import auroc, precision_at
-from plaudit.models.members import Member
+from plaudit.models.members import LENGTH, Member, length_features
 from plaudit.records import digest
 from plaudit.signals.votes import Votes, likeness
 
@@ -28,8 +29,7 @@ RATE = 0.25
 
 def compositions(case: Case) -> dict[str, list[Member]]:
     """Ten members each, but where the name says otherwise."""
-    deep = [v for v, view in enumerate(case.views) if view.trunk >= 0]
-    length = next(v for v, view in enumerate(case.views) if view.trunk < 0)
+    *deep, length = range(len(case.views))  # as `with_length` has it
     linear = lambda views: [Member(v, "linear", s) for s, v in enumerate(views)]  # noqa: E731
     out = {f"one head, {case.views[v]}": [Member(v)] for v in deep}
     out["one head, length"] = [Member(length)]
@@ -47,6 +47,13 @@ def compositions(case: Case) -> dict[str, list[Member]]:
             own = [v for v in deep if case.views[v].trunk == t]
             out[f"views of trunk {t} and length"] = linear([*(own[k % len(own)] for k in range(9)), length])
     return out
+
+
+def with_length(case: Case) -> Case:
+    """The same set with length as one more view, the last."""
+    preferences, deep = case.preferences, case.matrix
+    own = [*case.views, LENGTH]
+    return replace(case, views=own, matrix=lambda v: length_features(preferences) if v == len(own) - 1 else deep(v))
 
 
 def measured(case: Case, members: list[Member], seeds: range) -> dict[str, Any]:
@@ -71,7 +78,7 @@ def measured(case: Case, members: list[Member], seeds: range) -> dict[str, Any]:
 
 def table(name: str, store: Path, trunks: list[str], seeds: int) -> dict[str, Any]:
     """Every composition on one set."""
-    case = SETS[name](store, trunks)
+    case = with_length(SETS[name](store, trunks))
     rows = []
     for words, members in compositions(case).items():
         row = measured(case, members, range(seeds))

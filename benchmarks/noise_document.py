@@ -20,7 +20,7 @@ def document(blocks: list[Block], notes: list[str], committee: str) -> dict[str,
         "title": "Finding wrong labels",
         "question": "Which of my labels are wrong: who finds planted flips, and what does the committee add?",
         "what": f"Planted flips in {len(names)} sets. Votes out of fold (5 folds by prompt) of ten linear members, "
-        f"{by_length} of which see only length where texts are read; trunk minilm-l6 where no other is named. Every draw has its own flips (given flips: the "
+        f"{by_length or 'none'} of which votes by length alone; trunk minilm-l6 where no other is named. Every draw has its own flips (given flips: the "
         f"study's), folds and members' seeds, all from 100 on. Pairs, prompts and draws: {sizes}. Intervals: 95 %, "
         f"bootstrap over prompts of the mean over draws. `one model` is an ordinary head on all rows of its lesson, ridge "
         f"by inner folds; `reference` is the committee on unflipped labels. torch {machine()['torch']}.",

@@ -1,11 +1,12 @@
 """Does repair help where whole models are trained? none, default and oracle as full fine-tunes, by the user's road.
 
     PLAUDIT_DATA=... python benchmarks/repair_full.py [--sets NAME,NAME] [--seeds 3] [--phase fresh|development]
+                                                      [--also "flip:above=0.65"]...
 
 A fifth of the prompts is set aside with its true labels. Of the rest a sample is written to a file, flips are planted
 in it, `plaudit.audit` prices that file, `plaudit.repair` with its default treatment writes another, and
 `plaudit.train` fine-tunes every weight on each: the same start, order and number of steps. `oracle` is the training on
-the file without flips. Finished trainings are kept in --store, so a stopped run goes on.
+the file without flips; `--also` adds arms with other treatments at 25 % flips. Finished trainings are kept in --store, so a stopped run goes on.
 """
 
 import argparse
@@ -32,9 +33,10 @@ from plaudit.metrics.intervals import difference_interval
 from plaudit.models.committee import load_trunk
 from plaudit.models.score import load_scorer
 from plaudit.models.tokens import encode_all
-from plaudit.records import Preference
+from plaudit.records import Preference, digest
 from plaudit.rewards.load import load
 from plaudit.seeds import generator
+from plaudit.signals.treatments import mend
 from plaudit.training.loop import train
 from plaudit.training.options import TrainOptions
 
@@ -44,6 +46,7 @@ SIZES = {"text world": 1280, "hh-helpful": 400}  # comparisons to train on: a tr
 DRAWN = 3000  # comparisons of a text world; a fifth of them judges
 EPOCHS = {"text world": 1.0, "hh-helpful": 1.0}  # the same for all arms
 HELPFUL = ("hh/helpful-base/train.jsonl.gz", "hh/helpful-base/test.jsonl.gz")
+POLICY = digest(Path(str(mend.__file__)).read_text(encoding="utf-8"))[:8]  # another default is another training
 WORLD = "text world"  # where the bars are; real sets are published beside it
 
 
@@ -81,14 +84,14 @@ def file_of(case: Draw, rate: float, folder: Path) -> tuple[Path, set[str]]:
     return path, {p.id for p, wrong in zip(case.inner, luck, strict=True) if wrong}
 
 
-def repaired(file: Path, wrong: set[str], seed: int, store: Path) -> tuple[Path, dict[str, Any]]:
-    """Audit and repair as a user would; the repaired file and what was found."""
+def repaired(file: Path, wrong: set[str], seed: int, store: Path, how: Sequence[str]) -> tuple[Path, dict[str, Any]]:
+    """Audit and repair as a user would, with these treatments or the default; the repaired file and what was found."""
     target, folder = file.with_name("repaired.jsonl"), file.with_name("audit")
     found = audit([file], output_dir=folder, model=MODEL, max_length=LONGEST, seed=seed, cache=store / "cache")
-    done = repair(file, audit=folder, output=target)
-    touched = {line["id"] for line in ledger.lines(target) if "id" in line}
+    done = repair(file, audit=folder, output=target, treatment=how)
+    touched = {line["id"] for line in ledger.lines(target) if "flip" in line.get("done", ())}
     facts = {
-        "wrong": len(wrong), "changed": done.counts["changed"], "right": len(touched & wrong),
+        "wrong": len(wrong), "changed": done.counts["changed"], "flipped": len(touched), "right": len(touched & wrong),
         "noise": found.summary["noise"],
     }  # fmt: skip
     return target, facts
@@ -114,29 +117,32 @@ def trained(file: Path, case: Draw, folder: Path) -> dict[str, Any]:
 def cell(case: Draw, rate: float, arm: str, store: Path) -> dict[str, Any]:
     """One arm at one rate of flips, from the store when it is there; a repair that changed nothing is `none` itself."""
     how = f"{MODEL} {RATE:g} x{EPOCHS[case.name]:g} of {len(case.inner)} to {LONGEST}"
+    how += f", {POLICY}" if arm == "default" else ""
     kept = store / f"{case.name}, seed {case.seed}, {rate:.0%}, {arm}, {how}.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
     print(kept.stem, flush=True)
+    repairs = arm not in ("none", "oracle")
     facts: dict[str, Any] = {}
     with TemporaryDirectory(prefix="plaudit-repair-") as scratch:
         file, wrong = file_of(case, rate, Path(scratch))
-        if arm == "default":
-            file, facts = repaired(file, wrong, case.seed, store)
-        same = arm == "default" and not facts["changed"]
+        if repairs:
+            file, facts = repaired(file, wrong, case.seed, store, () if arm == "default" else arm.split())
+        same = repairs and not facts["changed"]
         found = cell(case, rate, "none", store) if same else trained(file, case, Path(scratch) / "run")
     found = {**found, "facts": facts}
     kept.write_text(json.dumps(found), encoding="utf-8")
     return found
 
 
-def runs_of(name: str, seeds: range, store: Path) -> list[dict[str, Any]]:
+def runs_of(name: str, seeds: range, store: Path, also: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Per seed: what every arm earns on the judging rows, their prompt groups, and what repair did."""
     out = []
     for seed in seeds:
         case = draw(name, seed)
         print(f"{name}, seed {seed}: {len(case.inner)} to train on, {len(case.outer)} judge", flush=True)
         found = {(rate, arm): cell(case, rate, arm, store) for rate in (0.0, FLIPS) for arm in ("none", "default")}
+        found |= {(FLIPS, words): cell(case, FLIPS, words, store) for words in also}
         steps = {f["steps"] for f in found.values()}
         assert len(steps) == 1, f"arms were trained for {steps} steps"
         credit = {key: np.array(f["credit"]) for key, f in found.items()}
@@ -226,13 +232,25 @@ def touched(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     for name, runs in found.items():
         for run in runs:
             for rate, f in run["facts"].items():
-                rows.append([name, run["seed"], f"{rate:.0%}", f["wrong"], f["changed"], f["right"], told(f["noise"])])
+                rows.append(
+                    [
+                        name,
+                        run["seed"],
+                        f"{rate:.0%}",
+                        f["wrong"],
+                        f["changed"],
+                        f["flipped"],
+                        f["right"],
+                        told(f["noise"]),
+                    ]
+                )
     columns = [
         "set",
         "seed",
         "flips",
         "labels planted wrong",
         "changed by repair",
+        "flipped by repair",
         "of these planted",
         "rate told by the audit [95 %]",
     ]
@@ -269,11 +287,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--phase", choices=["development", "fresh"], default="fresh")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/repair-full")
+    parser.add_argument("--also", action="append", default=[], help="treatments of one more arm, separated by blanks")
     parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     args = parser.parse_args()
     args.store.mkdir(parents=True, exist_ok=True)
     first = 0 if args.phase == "development" else 100
-    found = {name: runs_of(name, range(first, first + args.seeds), args.store) for name in args.sets.split(",")}
+    found = {
+        name: runs_of(name, range(first, first + args.seeds), args.store, args.also) for name in args.sets.split(",")
+    }
     result = document(found, args.note)
     if args.phase == "fresh":
         write("repair_full", result)

@@ -18,8 +18,11 @@ def comparisons(files, **how):
     return [(p, i, j) for p in found for i, j in p.comparisons()]
 
 
-def made(files, folder, mean, **how) -> Path:
-    """Publish an audit of the files; `mean` is the committee's, an array or a function of the row's number."""
+def made(files, folder, mean, *, told=True, **how) -> Path:
+    """Publish an audit of the files; `mean` is the committee's, an array or a function of the row's number.
+
+    `told`: whether the rate of wrong labels could be told; else p_wrong is empty.
+    """
     found = comparisons(files, **how)
     n = len(found)
     mean = np.array([mean(i) for i in range(n)], float) if callable(mean) else np.asarray(mean, float)
@@ -29,7 +32,8 @@ def made(files, folder, mean, **how) -> Path:
         "id": text([r.id for r, *_ in found]), "better": np.array([i for _, i, _ in found], np.int32),
         "worse": np.array([j for *_, j in found], np.int32), "content": text([r.content for r, *_ in found]),
         "source": text([r.source for r, *_ in found]), "margins": np.stack([mean - 0.1, mean + 0.1], 1),
-        "mean": mean, "std": np.full(n, 0.1), "decile": decile(mean), "p_disagree": p, "p_wrong": p,
+        "mean": mean, "std": np.full(n, 0.1), "decile": decile(mean), "p_disagree": p,
+        "p_wrong": p if told else np.full(n, np.nan),
         "verdict": text(verdict(p).tolist()),
     }  # fmt: skip
     summary = {"rows": {"comparisons": n}, "thresholds": {}}

@@ -141,10 +141,22 @@ def test_unchanged_rows_are_the_same_bytes(lines, capsys):
     assert [i for i in range(8) if old[i] != new[i]] == [1, 3, 6]
 
 
-def test_the_default_policy_flips_what_is_called_wrong(lines, capsys):
+def test_the_default_flips_what_is_more_likely_wrong_than_right_and_nothing_else(lines, capsys):
     _, found = repaired(capsys, lines)
-    assert found["treatments"]
-    assert found["flip"] >= 1
+    assert (found["treatments"], found["columns"], found["changed"], found["flip"]) == (["mend"], [], 3, 3)
+
+
+def test_the_default_flips_softens_and_gives_margin_where_the_rate_cannot_be_told(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text(LINES)
+    made([path], tmp_path / "audit", MEAN, told=False)
+    target, found = repaired(capsys, path)
+    assert [found[k] for k in ("changed", "flip", "soften", "margin")] == [8, 2, 1, 8]
+    kept, _, _ = gather([str(target)])
+    assert [p.margin for p in kept] == [abs(m) if m <= -1 else m for m in MEAN]  # of a flipped row: the other way round
+    assert [p.target for p in kept] == [1, 1, 1, 1, 1, 1, 0.8, 1]
+    undone = back(capsys, target)
+    assert undone.read_bytes() == path.read_bytes()
 
 
 def test_quantiles_are_of_the_audit_and_rows_are_known_by_content(lines, capsys):

@@ -98,16 +98,16 @@ def test_half_precision_only_where_it_holds_the_values():
 
 
 def test_members_go_round_unlike_views_first():
-    views, members = crew([(24, 21), (5, 4)], ("read", "mean"), count=7)
+    views, members = crew([(24, 21), (5, 4)], ("read", "mean"), count=7, length=True)
     names = [str(views[m.view]) for m in members]
     assert names == [
         "trunk 0, layer 24, read", "trunk 1, layer 5, read", "trunk 0, layer 24, mean", "trunk 1, layer 5, mean",
         "trunk 0, layer 21, read", "trunk 1, layer 4, read", "length"]  # fmt: skip
     assert len({m.seed for m in members}) == 7
-    alone, one = crew([(3,)], ("read",), count=1)
+    alone, one = crew([(3,)], ("read",), count=1, length=True)
     assert [str(v) for v in alone] == ["trunk 0, layer 3, read"]
     assert len(one) == 1
-    assert [m.kind for m in crew([(3,)], ("read",), count=4, length=False, heads="mixed")[1]] == [
+    assert [m.kind for m in crew([(3,)], ("read",), count=4, heads="mixed")[1]] == [
         "linear", "mlp", "linear", "mlp"]  # fmt: skip
     assert [str(v) for v in crew([], ("read",), count=3)[0]] == ["length"]
 

@@ -123,6 +123,15 @@ def test_views_are_taken_one_at_a_time():
     assert margins.shape == (60, 3)
 
 
+def test_in_sample_members_of_one_view_are_not_one_head():
+    x, pairs, _ = world(120, 12, noise=0.1)
+    fold = folds(pairs.group, 5)
+    votes, found = fit(lambda v: x, pairs, fold, [Member(0, "linear", k) for k in range(3)], in_sample=True)
+    assert [f.weights["w"].shape[0] for f in found] == [1, 1, 1]  # one lesson, all rows
+    apart = np.corrcoef(votes.T)[np.triu_indices(3, 1)]
+    assert ((apart > 0.5) & (apart < 0.9999)).all()
+
+
 def test_planted_flips_are_seen_out_of_fold_and_learned_in_sample():
     x, pairs, flipped = world(400, 60, noise=0.25)
     fold = folds(pairs.group, 5)

@@ -35,16 +35,17 @@ def pools_of(word: Literal["read", "mean", "both"]) -> tuple[Pool, ...]:
 
 
 def crew(
-    layers: Sequence[tuple[int, ...]], pools: tuple[Pool, ...], *, count: int = 10, length: bool = True,
+    layers: Sequence[tuple[int, ...]], pools: tuple[Pool, ...], *, count: int = 10, length: bool = False,
     heads: str = "linear", seed: int = 0,
 ) -> tuple[list[View], list[Member]]:  # fmt: skip
     """Views and members. Members go round the views (trunks, then poolings, then layers), unlike ones first.
 
-    `layers`: of every trunk. The last member reads length when `length` and there are two members or more.
+    `layers`: of every trunk. The last of two members or more reads length when `length`; without any view
+    it is the only member.
 
     >>> views, members = crew([(24, 15)], ("read", "mean"), count=4)
     >>> [str(views[m.view]) for m in members]
-    ['trunk 0, layer 24, read', 'trunk 0, layer 24, mean', 'trunk 0, layer 15, read', 'length']
+    ['trunk 0, layer 24, read', 'trunk 0, layer 24, mean', 'trunk 0, layer 15, read', 'trunk 0, layer 15, mean']
     """
     deepest = max((len(own) for own in layers), default=0)
     views = [
@@ -54,7 +55,7 @@ def crew(
         for trunk, own in enumerate(layers)
         if depth < len(own)
     ]
-    by_length = length and (count > 1 or not views)
+    by_length = not views or (length and count > 1)
     seats = count - by_length
     members = [
         Member(k % len(views), kind_of(heads, k), seed_for(seed, "member", k)) for k in range(seats if views else 0)

@@ -148,12 +148,12 @@ def _difference(folder: Path) -> dict[str, Any]:
 
 
 def _found(folder: Path) -> tuple[int, int, int]:
-    """(labels changed or left out, how many of these were wrong, wrong labels in all), from the world's truth."""
+    """(labels flipped, how many of these were wrong, wrong labels in all), from the world's truth."""
     with open(folder / "train.jsonl.truth.jsonl", encoding="utf-8") as lines:
         wrong = {row["id"] for row in map(json.loads, lines) if row["flipped"]}
     with open(folder / "repaired.jsonl.ledger.jsonl", encoding="utf-8") as lines:
-        changed = {row["id"] for row in map(json.loads, lines) if "id" in row}
-    return len(changed), len(changed & wrong), len(wrong)
+        flipped = {row["id"] for row in map(json.loads, lines) if "flip" in row.get("done", ())}
+    return len(flipped), len(flipped & wrong), len(wrong)
 
 
 def _close(folder: Path, steps: Sequence[Step], seconds: Sequence[float], total: float) -> None:
@@ -161,7 +161,7 @@ def _close(folder: Path, steps: Sequence[Step], seconds: Sequence[float], total:
     from plaudit.report.terminal import table
 
     found = {name: _json(folder / f"evaluation-{name}" / "results.json")["results"][0] for name in ("raw", "repaired")}
-    changed, right, wrong = _found(folder)
+    flipped, right, wrong = _found(folder)
     gain = _difference(folder)
     same = (folder / "undone.jsonl").read_bytes() == (folder / "train.jsonl").read_bytes()
     print(f"\n──── done in {total / 60:.1f} minutes {'─' * 58}")
@@ -175,7 +175,7 @@ def _close(folder: Path, steps: Sequence[Step], seconds: Sequence[float], total:
     points = f"{100 * gain['difference']:+.1f} points (95 % interval {low} to {high})"
     table("What came out", ["", ""], [
         ["labels that were wrong", f"{wrong:,}"],
-        ["labels that repair touched", f"{changed:,}, of which {right:,} were wrong"],
+        ["labels that repair flipped", f"{flipped:,}, of which {right:,} were wrong"],
         ["undo gives the original back", "to the byte" if same else "NOT: please report this"],
         [f"trained on the labels as they came, on {gain['n']:,} unseen pairs", words(found["raw"])],
         ["trained on the repaired labels", words(found["repaired"])],

@@ -29,6 +29,7 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
+ORDERED = 1e-9  # of votes that know nothing: a p_disagree of 1/2 that still keeps their order
 
 
 def price(votes: Votes, *, thresholds: Thresholds = THRESHOLDS) -> Signals:
@@ -46,7 +47,7 @@ def price(votes: Votes, *, thresholds: Thresholds = THRESHOLDS) -> Signals:
     margins = votes.margins_PK
     mean = margins.mean(1)
     slope = cross_fitted_slope(mean, votes.target, votes.fold)
-    p = sigmoid(-slope * mean)
+    p = sigmoid(-np.maximum(slope, ORDERED) * mean)
     columns = {
         "margins": margins, "n_members": np.full(len(mean), margins.shape[1], np.int32),
         "mean": mean, "std": margins.std(1), "vote_share": ((margins > 0) + 0.5 * (margins == 0)).mean(1),
@@ -92,7 +93,7 @@ def verdict(p_disagree: NDArray[np.float64], thresholds: Thresholds = THRESHOLDS
 def cross_fitted_slope(mean: NDArray, target: NDArray, fold: NDArray) -> NDArray[np.float64]:
     """1/T of every row, fitted on the rows of the other folds; with one fold only, on all rows.
 
-    A slope of 0 (infinite temperature) says that the votes know nothing: every p_disagree is then 1/2.
+    A slope of 0 (infinite temperature) says that the votes know nothing: p_disagree is then 1/2, but for `ORDERED`.
     """
     out = np.empty(len(mean))
     kinds = np.unique(fold)

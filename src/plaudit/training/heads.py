@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from plaudit.models.members import Fitted, Member
-from plaudit.training.bags import Outside, Pairs, bootstrap, log_loss
+from plaudit.training.bags import Outside, Pairs, bag_of, log_loss
 from plaudit.training.mlp_heads import fit_mlp
 from plaudit.training.solve import principal, solve
 
@@ -31,7 +31,7 @@ def fit(
     """Margins of every comparison by every member, out of fold: [P, K]; and what the members learned.
 
     `views`: the features [N, H] of all responses in a view, by its number; one is held at a time. With `in_sample`
-    there is one fold, every member sees every row without a bootstrap, and votes on what it saw (the paper's way).
+    there is one fold and every member votes on what it saw (the paper's way): all rows, weighed by draws of its own.
     Ties train at target 1/2. `rounds`: how often the members may learn again with less trust in the rows of their
     lesson that those of them whose bag left a row out believe to be wrong; none where no labels seem wrong.
     """
@@ -105,7 +105,7 @@ def _linear(
     trust: NDArray[np.float64], outside: Outside, in_sample: bool, ridges: Sequence[float],
 ) -> list[Fitted]:  # fmt: skip
     """All folds, members and ridges of one view in the same products."""
-    bags = [np.ones(len(pairs)) if in_sample else bootstrap(pairs.group, m.seed) for m in crew]
+    bags = [bag_of(pairs.group, m.seed, in_sample=in_sample) for m in crew]
     target = torch.from_numpy(pairs.target.astype(np.float32))
     out: list[list[tuple]] = [[] for _ in crew]  # per member and fold: weights, ridge, out-of-bag loss
     for f, (rows, others) in enumerate(zip(seen, held, strict=True)):

@@ -1,8 +1,9 @@
-"""Flip what is more likely wrong than right: the default of `plaudit repair`.
+"""Flip what is wrong, soften what is doubtful, give margin to what is strong: the default of `plaudit repair`.
 
-By `p_wrong`, where the noise model could tell the rate of wrong labels; where it could not, by `p_disagree`, and only
-where that is high. A set whose rate is told to be near 0 is left as it is. Chosen on development seeds of the two
-worlds (benchmarks/repair.py).
+Where the noise model could tell the rate of wrong labels, rows that are more likely wrong than right (`p_wrong`) are
+flipped and nothing else is done: a set whose rate is told to be near 0 is left as it is. Where it could not, only a
+high `p_disagree` flips; other rows that the committee sees the other way round are believed by 1 - alpha, and every row
+asks for the committee's own difference. Chosen on development seeds of the two worlds (benchmarks/repair.py).
 """
 
 import numpy as np
@@ -12,14 +13,21 @@ from plaudit.signals.targets import Targets
 
 
 def treat(
-    p_disagree: NDArray, p_wrong: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
-    *, wrong: float = 0.5, above: float = 0.65,
+    mean: NDArray, p_disagree: NDArray, p_wrong: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
+    *, wrong: float = 0.5, above: float = 0.65, alpha: float = 0.2, scale: float = 1.0,
 ) -> Targets:  # fmt: skip
-    """`wrong`: flip above this p_wrong; `above`: above this p_disagree where p_wrong is empty (NaN). Ties stay ties.
+    """`wrong`: flip above this p_wrong. Where p_wrong is empty (NaN): flip above `above` in p_disagree, believe others
+    with a negative mean by 1 - `alpha`, margin `scale` * mean. Ties stay ties.
 
     >>> one = np.ones(3)
-    >>> treat(np.array([0.7, 0.7, 0.3]), np.array([np.nan, 0.1, 0.6]), one, 0 * one, one).target.tolist()
-    [0.0, 1.0, 0.0]
+    >>> found = treat(np.array([-2.0, -0.5, 1.5]), np.array([0.7, 0.6, 0.3]), np.nan * one, one, 0 * one, one)
+    >>> found.target.tolist(), found.margin.tolist()
+    ([0.0, 0.8, 1.0], [-2.0, -0.5, 1.5])
+    >>> treat(-one, 0.7 * one, np.array([0.1, 0.6, 0.4]), one, 0 * one, one).target.tolist()
+    [1.0, 0.0, 1.0]
     """
-    rows = np.where(np.isnan(p_wrong), p_disagree > above, np.nan_to_num(p_wrong) > wrong) & (target != 0.5)
-    return Targets(np.where(rows, 1 - target, target), margin, weight)
+    tie, untold = target == 0.5, np.isnan(p_wrong)
+    flipped = np.where(untold, p_disagree > above, np.nan_to_num(p_wrong) > wrong) & ~tie
+    doubted = untold & ~flipped & (mean < 0) & ~tie
+    believed = np.where(flipped, 1 - target, np.where(doubted, (1 - alpha) * target + alpha * (1 - target), target))
+    return Targets(believed, np.where(untold & ~tie, scale * mean, margin), weight)
