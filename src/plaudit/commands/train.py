@@ -72,10 +72,12 @@ def _show(run: dict[str, Any], output_dir: str) -> None:
     held = run["held_out"]
     rows = [("steps", run["steps"]), ("trained on", run["rows"]["train"]), ("dropped", run["rows"]["dropped"])]
     if held:
+        compared = "eval_accuracy" in held
         rows += [
             ("held out", run["rows"]["held_out"]), ("held-out accuracy", held.get("eval_accuracy")),
             ("length-only accuracy", held.get("plaudit/eval_length_only")),
-            ("held-out loss (plain)", held["eval_loss"]), ("best at step", held["step"]),
+            (f"held-out loss ({'plain' if compared else run['options']['point_loss']})", held.get("eval_loss")),
+            ("held-out loss (as trained)", held.get("plaudit/eval_trained_loss")), ("best at step", held["step"]),
         ]  # fmt: skip
     terminal.table(f"{output_dir}/final", ["", ""], rows)
     terminal.note(f"next: plaudit doctor {output_dir}/final")

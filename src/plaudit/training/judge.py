@@ -1,42 +1,83 @@
-"""What the model being trained is worth on held-out preferences: plain loss, accuracy, and length-only beside them."""
+"""What the model being trained is worth on held-out preferences: losses, accuracy, and length-only beside them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
+from plaudit.errors import OptionError
 from plaudit.models.forward import Reader
 from plaudit.models.score import scores
+from plaudit.training.batches import everything
+from plaudit.training.labels import Labels
+from plaudit.training.objective import Objective
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Part
+from plaudit.training.steps.plain import Diverged
+
+MIXED = "plaudit/eval_mixed_loss"  # pairs and ratings together: what the best checkpoint of such a run is best in
 
 
-def judge(reader: Reader, part: Part, options: TrainOptions) -> dict[str, float]:
-    """`eval_*` metrics of one side of the split, from raw score differences.
+def check(part: Part, options: TrainOptions, objective: Objective) -> None:
+    """Refuse, before the first step, a held-out side that could not be judged as the options ask.
 
-    Loss is plain Bradley-Terry on labelled, untied comparisons, weighted as in training but without margin or
-    smoothing, so that runs with different remedies can be compared. Ties of scores count half. What cannot be told
-    (an accuracy without comparisons) is left out.
+    Raises:
+        OptionError: columns that the chosen losses would leave unread, or an accuracy without comparisons.
+    """
+    if not len(part):
+        return
+    c = part.columns
+    asked = (c.target != 0.5) * (options.margin != "none")
+    try:
+        objective.refuse_unread(everything(replace(c, margin=c.margin + asked)))
+    except OptionError as error:
+        raise OptionError([f"held out: {mistake}" for mistake in error.mistakes], advice=error.advice) from error
+    if options.metric_for_best_model == "accuracy" and not (c.weight[c.target != 0.5] > 0).any():
+        mistake = "metric_for_best_model accuracy: no comparison is held out that one side wins"
+        raise OptionError([mistake], advice="choose by loss, or hold comparisons out with --eval")
+
+
+def judge(
+    reader: Reader, part: Part, options: TrainOptions, objective: Objective, labels: Labels | None = None
+) -> dict[str, float]:
+    """`eval_*` metrics of one side of the split; what cannot be told (an accuracy without comparisons) is left out.
+
+    Raises:
+        Diverged: a score is not finite; the rows are named in the message.
     """
     reader.eval()
     values = scores(reader, part.encoded, budget=options.batch_tokens, dtype=options.dtype)
-    found = summary(values, part)
+    lost = [p.source or p.id for p, v in zip(part.preferences, values, strict=True) if not np.isfinite(v).all()]
+    if lost:
+        advice = "the last checkpoint is whole; lower --learning-rate, or look at these rows"
+        raise Diverged(f"a held-out score is not finite: {', '.join(lost[:8])}", advice=advice)
+    found = summary(values, part) | _costs(values, part, options, objective, labels)
     lengths = [np.array([float(sum(len(m.text) for m in r)) for r in p.responses]) for p in part.preferences]
     found["plaudit/eval_length_only"] = summary(lengths, part)["eval_accuracy"]
+    point = found.get("plaudit/eval_point_loss", math.nan)
+    if math.isnan(found["eval_loss"]):
+        found["eval_loss"] = point
+    elif options.pointwise_coefficient:
+        found[MIXED] = found["eval_loss"] + options.pointwise_coefficient * point
     return {k: v for k, v in found.items() if math.isfinite(v)}
 
 
 def summary(values: list[np.ndarray], part: Part) -> dict[str, float]:
-    """The metrics of given scores, one array [N] per preference; NaN where nothing was held out to tell."""
+    """The metrics of given scores, one array [N] per preference; NaN where nothing was held out to tell.
+
+    Loss is plain Bradley-Terry on labelled, untied comparisons, weighted as in training but without margin or
+    smoothing, so that runs with different remedies can be compared. Ties of scores count half.
+    """
     c = part.columns
-    flat = np.concatenate(values).astype(np.float64) if values else np.zeros(0)
-    starts = np.cumsum([0, *map(len, values)])[:-1].astype(np.int64)
-    better, worse = starts[c.preference] + c.better, starts[c.preference] + c.worse
-    gap = flat[better] - flat[worse] if len(better) else np.zeros(0)
+    flat = _flat(values)
+    gap = _gap(flat, part)
     gap = np.where(c.target >= 0.5, gap, -gap)  # towards the side the label favours
     weight = np.where(c.target == 0.5, 0.0, c.weight)  # a tie, or a label that favours nobody
     total = weight.sum()
     right = (gap > 0) + 0.5 * (gap == 0)
-    found = {
+    return {
         "eval_loss": float((weight * np.logaddexp(0, -gap)).sum() / total) if total else float("nan"),
         "eval_accuracy": float((weight * right).sum() / total) if total else float("nan"),
         "eval_margin": float((weight * gap).sum() / total) if total else float("nan"),
@@ -46,23 +87,53 @@ def summary(values: list[np.ndarray], part: Part) -> dict[str, float]:
         "plaudit/eval_std_reward": float(flat.std()) if len(flat) else float("nan"),
         "plaudit/eval_ties": float((weight * (gap == 0)).sum() / total) if total else float("nan"),
     }
-    if not total and len(flat):
-        found["eval_loss"] = _pointwise(flat, part)
+
+
+def _flat(values: list[np.ndarray]) -> NDArray[np.float64]:
+    return np.concatenate(values).astype(np.float64) if values else np.zeros(0)
+
+
+def _gap(flat: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
+    """Raw score differences [P], better minus worse."""
+    c = part.columns
+    sizes = np.array([len(r) for r in c.ratings], np.int64)
+    starts = np.cumsum(sizes) - sizes
+    return flat[starts[c.preference] + c.better] - flat[starts[c.preference] + c.worse]
+
+
+@torch.no_grad()
+def _costs(
+    values: list[np.ndarray], part: Part, options: TrainOptions, objective: Objective, labels: Labels | None
+) -> dict[str, float]:
+    """The loss as trained, and that of the ratings alone: all that is held out, as one step of its own.
+
+    Margins are asked as training asks them; labels stand as they came, and a contrastive part, which reads no label,
+    stays out.
+    """
+    flat = _flat(values)
+    columns = part.columns
+    if labels is not None:
+        columns = replace(columns, margin=labels.asked(columns, _gap(flat, part)))
+    batch = everything(columns)
+    whole = objective.weights(batch)
+    if whole.empty:
+        return {}
+    _, sums = objective(torch.from_numpy(flat), batch, whole)
+    found = {"plaudit/eval_trained_loss": sums["loss_sum"]}
+    if whole.points:
+        found["plaudit/eval_point_loss"] = sums["point_sum"] / whole.points
     return found
 
 
-def _pointwise(flat: np.ndarray, part: Part) -> float:
-    """Mean squared error of rated rows, when nothing but ratings was held out."""
-    rated = np.concatenate([r[:, 0] for r in part.columns.ratings])
-    seen = np.isfinite(rated)
-    return float(np.mean((flat[seen] - rated[seen]) ** 2)) if seen.any() else float("nan")
-
-
 def better(now: dict[str, float], best: dict[str, float] | None, metric: str) -> bool:
-    """Whether an evaluation beats the best so far; a number that is not finite never does."""
-    key = f"eval_{metric}"
+    """Whether an evaluation beats the best so far; a number that is not finite never does.
+
+    By loss a run of pairs and ratings is judged by both: plain Bradley-Terry plus the coefficient times the point loss.
+    """
+    key = MIXED if metric == "loss" and MIXED in now else f"eval_{metric}"
     if not np.isfinite(now.get(key, np.nan)):
         return False
     if best is None:
         return True
-    return now[key] < best[key] if metric == "loss" else now[key] > best[key]
+    before = best.get(key, best[f"eval_{metric}"])  # a run begun by an older version knows one of them only
+    return now[key] < before if metric == "loss" else now[key] > before

@@ -74,6 +74,17 @@ class Labels:
         self.gap[rows["place"]] = rows["gap"]
         return {"plaudit/label_shift": float(np.abs(self.columns.target - self._first()).mean())}
 
+    def asked(self, columns: Columns, gap: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Margins [P] of other comparisons, those held out, asked as of one step; `gap` [P] are their differences."""
+        margin, live = columns.margin.copy(), columns.weight > 0
+        if self.part is None or not live.any():
+            return margin
+        strength = np.zeros(len(margin)) if columns.strength is None else columns.strength
+        whole = {"target": columns.target, "margin": margin, "weight": columns.weight, "strength": strength, "gap": gap}
+        rows = {name: column[live] for name, column in whole.items()}
+        margin[live] = self._ask(self.part.relabel, rows | {"mean": self.mean})[1]
+        return margin
+
     def epoch(self) -> None:
         """An epoch is over: move the labels towards what the model believed in it."""
         if self.beta:

@@ -31,6 +31,7 @@ from plaudit.training.objective import Objective
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Prepared, prepare
 from plaudit.training.start import accelerator_for, is_sharded, objective_for, optimizer_for, ready
+from plaudit.training.steps.plain import Diverged
 from plaudit.training.track import Metrics, Sink, sinks, step_values
 from plaudit.training.views import Views
 
@@ -69,6 +70,7 @@ def train(
     loaded = ready(model, options)
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
     objective.refuse_unread(everything(prepared.train.columns))
+    judge.check(prepared.held, options, objective)
     verdict = probe(loaded.model)
     extras = extras_for(
         options, loaded, prepared, objective, verdict.way, sharded=is_sharded(accelerator), columns=columns
@@ -309,11 +311,17 @@ class Run:
         for sink in self.sinks:
             sink.log({k: v for k, v in values.items() if math.isfinite(v)}, self.done)
 
+    def _judged(self) -> dict[str, float]:
+        try:
+            return judge.judge(self.reader, self.prepared.held, self.options, self.objective, self.extras.labels)
+        except Diverged as error:
+            raise Diverged(f"after step {self.done}: {error.message}", advice=error.advice) from error
+
     def _judge_and_save(self) -> None:
         """Evaluate and save when due."""
         o, last, improved = self.options, self.done == self.steps, False
         if len(self.prepared.held) and (self.done % self.eval_every == 0 or last):
-            now = judge.judge(self.reader, self.prepared.held, o)
+            now = self._judged()
             self._tell(now)
             improved = judge.better(now, self.state["best"], o.metric_for_best_model)
             self.state["patience"] = 0 if improved else self.state["patience"] + 1

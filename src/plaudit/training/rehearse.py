@@ -14,6 +14,7 @@ from plaudit.models.trees.plan import cost, plan
 from plaudit.models.trees.probe import probe
 from plaudit.records import Preference
 from plaudit.report import terminal
+from plaudit.training import judge
 from plaudit.training.batches import everything, rows_of, steps_per_epoch
 from plaudit.training.extras import check, extras_for
 from plaudit.training.options import TrainOptions
@@ -37,6 +38,7 @@ def rehearse(
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
     part = prepared.train
     objective.refuse_unread(everything(part.columns))
+    judge.check(prepared.held, options, objective)
     verdict = probe(loaded.model)
     extras = extras_for(options, loaded, prepared, objective, verdict.way, sharded=False, columns=columns)
     full = np.array([len(e.prompt) + len(r) for e in part.encoded for r in e.responses])
