@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from plaudit.cli import run
+from plaudit.cli import COMMANDS, run
 from small_runs import pairs, write
 
 
@@ -107,9 +107,31 @@ def test_flags_win_over_the_file_and_both_reach_the_command(tmp_path, file, caps
     assert not (tmp_path / "D").exists()
 
 
+def test_a_flag_with_underscores_wins_over_the_file_too(tmp_path, file, capsys):
+    text = "batch_size: 3\ndropout: true\nloss: davidson\nloss_options:\n  prior: 0.5\n"
+    path = config(tmp_path, f"files: {file}\nmodel: tiny\noutput_dir: {tmp_path / 'D'}\n{text}")
+    flags = ["--batch_size=5", "--no_dropout", "--loss_options.b=0.25", "--max_steps", "2"]
+    assert run(["train", "--config", path, "--dry-run", "--json", *flags]) == 0
+    options = json.loads(capsys.readouterr().out)["options"]
+    assert (options["batch_size"], options["dropout"], options["max_steps"]) == (5, False, 2)
+    assert options["loss_options"] == {"b": 0.25}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_the_file_of_options(name, capsys):
+    assert run([name, "--help"]) == 0
+    assert "--config FILE" in capsys.readouterr().out
+
+
+def test_two_files_of_options_and_a_misspelt_one(tmp_path, file, capsys):
+    path = config(tmp_path, f"model: tiny\noutput_dir: {tmp_path / 'D'}\n")
+    assert "--config: one file" in refused(capsys, "train", file, "--config", path, f"--config={path}")
+    assert "--confg (did you mean --config?)" in refused(capsys, "train", file, "--confg", path)
+
+
 def test_help_is_light():
     code = (
-        "import sys\nfrom plaudit.cli import run\nassert run(['train', '--help']) == 0\n"
+        "import sys\nfrom plaudit.cli import COMMANDS, run\nassert run(['train', '--help']) == 0\n"
         "heavy = {'torch', 'numpy', 'transformers', 'pyarrow'} & set(sys.modules)\nassert not heavy, heavy\n"
     )
     best = 9.0

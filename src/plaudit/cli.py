@@ -20,6 +20,11 @@ COMMANDS = {
     "demo": "Drive the whole road on an embedded model and a synthetic world.",
 }
 
+_CONFIG = (
+    "Every command takes --config FILE: options from a YAML file, a line for each, such as `seed: 1`, and `files:` for "
+    "the files. A flag wins over the file."
+)
+
 
 def app():
     """The cyclopts application, its commands registered by import string."""
@@ -32,6 +37,7 @@ def app():
         help="Which preferences to trust, and reward models whose number is the same everywhere.",
         version=__version__,
         help_format="plaintext",
+        help_epilogue=_CONFIG,  # on every command's page: `_with_config` reads it before a command knows of it
         result_action="return_value",
     )
     for name, text in COMMANDS.items():
@@ -137,9 +143,11 @@ def _with_config(known: Mapping[str, Any], argv: list[str]) -> tuple[list[str], 
     rest = argv[:at] + argv[at + (1 if inline else 2) :]
     if not inline and (at + 1 >= len(argv) or argv[at + 1].startswith("-")):
         return argv[:at] + argv[at + 1 :], {}, ["--config: which file?"]
+    if any(token.split("=", 1)[0] == "--config" for token in rest):
+        raise OptionError(["--config: one file, not several"])
     path = argv[at].split("=", 1)[1] if inline else argv[at + 1]
     values, mistakes = _yaml(path)
-    given = {token.split("=", 1)[0].split(".", 1)[0] for token in rest if token.startswith("--")}
+    given = {_flag_of(token) for token in rest if token.startswith("--")}
     flags: list[str] = []
     files: list[str] = []
     source = {}
@@ -160,6 +168,11 @@ def _with_config(known: Mapping[str, Any], argv: list[str]) -> tuple[list[str], 
             source[flag] = f"{path}: {key}"
     positional = len(rest) > 1 and not rest[1].startswith("-")
     return [rest[0], *([] if positional else files), *rest[1:], *flags], source, mistakes
+
+
+def _flag_of(token: str) -> str:
+    """The flag of an argument: cyclopts takes `--batch_size=8` and `--loss-options.a=1` too."""
+    return token.split("=", 1)[0].split(".", 1)[0].replace("_", "-")
 
 
 def _flag(flag: str, value: Any) -> list[str]:
@@ -198,13 +211,13 @@ def _unknown_flags(known: Mapping[str, Any], argv: list[str]) -> tuple[list[str]
     kept, mistakes, skip = [], [], False
     end = argv.index("--") if "--" in argv else len(argv)
     for i, token in enumerate(argv):
-        flag = token.split("=", 1)[0].split(".", 1)[0].replace("_", "-")
+        flag = _flag_of(token)
         if i >= end or not flag.startswith("--") or flag in known or flag == "--help":
             if not (skip and not token.startswith("-")):
                 kept.append(token)
             skip = False
             continue
-        near = _nearest(flag, known)
+        near = _nearest(flag, [*known, "--config"])
         hint = f" (did you mean {near}?)" if near else f" (see `plaudit {argv[0]} --help`)"
         mistakes.append(f"unknown option {token.split('=', 1)[0]}{hint}")
         skip = "=" not in token  # the value that was meant for it
