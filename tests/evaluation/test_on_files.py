@@ -96,11 +96,49 @@ def test_rows_of_the_training_data_are_found(tmp_path):
     (tmp_path / "plaudit.json").write_text(json.dumps(seen))
     handle = plaudit.load("length")
     handle.name = str(tmp_path)
-    assert plaudit.evaluate(handle, rows).seen == {"groups": 2, "rows": 4}
+    files = {"preferences": {"groups": 2, "rows": 4}}
+    assert plaudit.evaluate(handle, rows).seen == {"groups": 2, "rows": 4, "files": files}
     assert plaudit.evaluate("length", rows).seen is None
     (tmp_path / "plaudit.json").write_text('{"groups": {"train": ["zz"]}}')
     with pytest.raises(PlauditError, match="training groups cannot be read"):
         Trained.of(handle)
+
+
+def test_rows_of_the_training_data_are_counted_and_marked_file_by_file(tmp_path, capsys):
+    from plaudit.data.split import group_digest
+    from plaudit.evaluation.show import show_evaluation
+
+    old = [pair(f"p{i // 2}", "aa", "b", id=f"o{i}", source=f"old.jsonl:{i + 1}") for i in range(10)]
+    new = [pair(f"n{i}", "a", "bb", id=f"n{i}", source=f"new.jsonl:{i + 1}") for i in range(10)]
+    kept = {"groups": {"by": "auto", "train": [f"{group_digest(p):016x}" for p in old[:3]]}}
+    (tmp_path / "plaudit.json").write_text(json.dumps(kept))
+    handle = plaudit.load("length")
+    handle.name = str(tmp_path)
+    found = plaudit.evaluate(handle, [*new, *old])
+    assert found.seen == {"groups": 2, "rows": 4, "files": {"old.jsonl": {"groups": 2, "rows": 4}}}
+    show_evaluation(found)
+    out, err = capsys.readouterr()
+    names = [line.split()[0] for line in out.splitlines() if "pairs" in line]
+    assert names == ["new.jsonl", "old.jsonl*", "all"]
+    assert "all files*" in out
+    assert "source  old.jsonl*" in " ".join(out.split()).replace("source ", "source  ")
+    assert "* old.jsonl: 4 of its rows (2 prompts)" in err
+    assert "new.jsonl" not in err
+    show_evaluation(plaudit.evaluate(handle, new))
+    out, err = capsys.readouterr()
+    assert "*" not in out
+    assert "no prompt here is in the scorer's training data" in err
+
+
+def test_breakdown_by_source_shows_files_that_pull_in_opposite_directions(tmp_path):
+    rows = [pair(f"h{i}", "long", "x", id=f"h{i}", source=f"helpful.jsonl:{i}") for i in range(12)]
+    rows += [pair(f"s{i}", "x", "long", id=f"s{i}", source=f"harmless.jsonl:{i}") for i in range(12)]
+    found = plaudit.evaluate("length", rows, output_dir=tmp_path / "D")
+    lines = {line["value"]: (line["n"], line["score"]) for line in found.breakdown if line["by"] == "source"}
+    assert lines == {"helpful.jsonl": (12, 1.0), "harmless.jsonl": (12, 0.0)}
+    written = json.loads((tmp_path / "D" / "results.json").read_text())
+    assert [line["value"] for line in written["breakdown"] if line["by"] == "source"] == sorted(lines)
+    assert not [line for line in plaudit.evaluate("length", rows[:12]).breakdown if line["by"] == "source"]
 
 
 @pytest.mark.parametrize(

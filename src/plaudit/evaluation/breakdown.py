@@ -1,4 +1,4 @@
-"""Where a number comes from: the same accuracy where the chosen side is longer or shorter, by turns, by tag."""
+"""Where a number comes from: the same accuracy where the chosen side is longer or shorter, by turns, source and tag."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,11 +24,17 @@ def by_turns(unit: Unit) -> str:
     return ("no prompt", "1 turn", "2 turns")[unit.turns] if unit.turns < 3 else "3+ turns"
 
 
+def by_source(unit: Unit) -> str:
+    """The file of the row: over several, length and scorer may pull one way in one and the other way in the next."""
+    return unit.file
+
+
 def breakdown(units: Sequence[Unit], ties: Ties, *, seed: int = 0) -> list[dict[str, Any]]:
     """Lines `{"by", "value", ...}` over all comparisons (pairs and those of lists); lists as wholes are left out."""
     compared = [u for u in units if u.kind != LISTS]
     lines = _lines("length", compared, by_length, ties, seed, fewest=1)
     lines += _lines("turns", compared, by_turns, ties, seed, fewest=1)
+    lines += _lines("source", compared, by_source, ties, seed, fewest=1)
     for tag in _tags(compared):
         common = {v for v, _ in Counter(u.tags[tag] for u in compared if tag in u.tags).most_common(VALUES)}
         having = [u for u in compared if u.tags.get(tag) in common]

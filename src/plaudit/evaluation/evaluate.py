@@ -24,7 +24,7 @@ from plaudit.evaluation.intake import Intake
 from plaudit.evaluation.options import EvaluateOptions
 from plaudit.evaluation.suites import _grade
 from plaudit.evaluation.trained import Trained
-from plaudit.evaluation.units import Gathered, Rated, gather, outcomes_of
+from plaudit.evaluation.units import Gathered, Rated, file_of, gather, outcomes_of
 from plaudit.metrics.agreement import spearman, spearman_interval
 from plaudit.metrics.outcomes import Result, result
 from plaudit.records import Preference
@@ -35,12 +35,15 @@ from plaudit.rewards.load import Handle, load
 from plaudit.rewards.stream import scored
 from plaudit.scorer import Scorer
 
+ALL = "all files"  # the line over several
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """Results, each with its company, and what was read, left out or seen before.
 
-    `seen`: prompt groups and rows that the scorer was trained on, None when it does not say.
+    `seen`: prompt groups and rows that the scorer was trained on, in all and under `files` by file (or suite); None
+    when it does not say.
     """
 
     scorer: str
@@ -49,7 +52,7 @@ class Evaluation:
     breakdown: list[dict[str, Any]]
     counts: dict[str, int]
     rejects: list[dict[str, str]]
-    seen: dict[str, int] | None = None
+    seen: dict[str, Any] | None = None
     suites: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
@@ -184,7 +187,7 @@ def _passed(
 ) -> Iterator[tuple[Preference, NDArray]]:
     for preference, values in stream:
         bar.advance(1)
-        trained.look(preference)
+        trained.look(preference, file_of(preference))
         if out:
             out.keep(preference, values)
         yield preference, values
@@ -194,12 +197,12 @@ def _results(found: Gathered, asked: EvaluateOptions) -> list[Result]:
     """One line per file and kind; all files together when there are several."""
     lines = []
     names = list(found.files)
-    for name in [*names, "all files"] if len(names) > 1 else names:
-        mine = [u for u in found.units if name in (u.file, "all files")]
+    for name in [*names, ALL] if len(names) > 1 else names:
+        mine = [u for u in found.units if name in (u.file, ALL)]
         for kind in dict.fromkeys(u.kind for u in mine):
             own, longest = outcomes_of([u for u in mine if u.kind == kind], asked.ties)
             lines.append(result(name, kind, own, longest, seed=asked.seed))
-        rated = [r for r in found.rated if name in (r.file, "all files")]
+        rated = [r for r in found.rated if name in (r.file, ALL)]
         for attribute in dict.fromkeys(r.attribute for r in rated):
             lines.append(_correlation(name, attribute, [r for r in rated if r.attribute == attribute], asked.seed))
     return lines
@@ -226,9 +229,9 @@ def _on_suites(handle: Handle | None, names: list[str], asked: EvaluateOptions, 
     for name in names:
         with progress(f"scoring {name}", None) as bar:
 
-            def watch(item: Preference, values: NDArray, bar=bar) -> None:
+            def watch(item: Preference, values: NDArray, bar=bar, name=name) -> None:
                 bar.advance(1)
-                trained.look(item)
+                trained.look(item, name)
                 if out:
                     out.keep(item, values)
 

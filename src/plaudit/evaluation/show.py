@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plaudit.evaluation.evaluate import Evaluation
+from plaudit.evaluation.evaluate import ALL, Evaluation
 from plaudit.metrics.outcomes import Result
 from plaudit.report.terminal import note, table
 
@@ -15,18 +15,29 @@ FEWER = [0, 1, 2, 3, 4, 6]  # of these columns in the breakdown, where random is
 
 def show_evaluation(found: Evaluation) -> None:
     """Tables of an evaluation, and on stderr what a reader must know about them."""
-    marked = "*" if found.seen and found.seen["rows"] else ""
     shown = [r for r in found.results if r.name.count("/") < DEEPEST or r.name.split("/")[0] not in found.suites]
-    rows = [[_short(r.name) + marked, r.kind, *_cells(r)] for r in shown]
+    rows = [[_short(r.name) + _mark(found, r.name), r.kind, *_cells(r)] for r in shown]
     table(f"{found.scorer}: what it is worth", ["on", "kind", *COLUMNS], rows)
     if found.breakdown:
-        lines = [[line["by"], line["value"], *_line(line)] for line in found.breakdown]
+        lines = [[line["by"], _where(found, line), *_line(line)] for line in found.breakdown]
         table("The same comparisons, broken down", ["by", "where", *(COLUMNS[i] for i in FEWER)], lines)
     for name, detail in found.suites.items():
         _show_suite(name, detail, len(found.results) - len(shown))
     if found.counts.get("rows") and not found.suites:
         show_counts("Rows", {k: v for k, v in found.counts.items() if v}, found.rejects)
-    _notes(found, marked)
+    _notes(found)
+
+
+def _mark(found: Evaluation, name: str) -> str:
+    """A star where the scorer was trained on rows behind this line: those of its file, of any file, or of its suite."""
+    files = found.seen["files"] if found.seen else {}
+    whole = name.split("/")[0] if found.suites else name
+    return "*" if whole in files or (files and name == ALL) else ""
+
+
+def _where(found: Evaluation, line: Mapping[str, Any]) -> str:
+    value = line["value"]
+    return _short(value) + _mark(found, value) if line["by"] == "source" else value
 
 
 def _short(name: str) -> str:
@@ -85,13 +96,14 @@ def _show_suite(name: str, detail: Mapping[str, Any], hidden: int) -> None:
         )
 
 
-def _notes(found: Evaluation, marked: str) -> None:
-    if marked and found.seen:
+def _notes(found: Evaluation) -> None:
+    files = found.seen["files"] if found.seen else {}
+    for name, met in files.items():
         note(
-            f"* {found.seen['rows']:,} of the rows ({found.seen['groups']:,} prompts) are in the scorer's training "
+            f"* {_short(name)}: {met['rows']:,} of its rows ({met['groups']:,} prompts) are in the scorer's training "
             "data: these numbers are too high"
         )
-    if found.seen and not marked:
+    if found.seen and not files:
         note("no prompt here is in the scorer's training data")
     ties = found.counts.get("labelled_ties", 0)
     if ties:

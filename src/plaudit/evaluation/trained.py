@@ -1,8 +1,10 @@
 """What a scorer was trained on: its prompt groups, and how many of the rows it is judged by it has seen."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from plaudit.data.split import GroupBy, group_digest
 from plaudit.errors import PlauditError
@@ -12,12 +14,12 @@ from plaudit.rewards.load import Handle
 
 @dataclass
 class Trained:
-    """The prompt groups in a scorer's training data, and how often they were met."""
+    """The prompt groups in a scorer's training data, and how often they were met, file by file (or suite by suite)."""
 
     groups: frozenset[int] | None
     by: GroupBy = "auto"
-    rows: int = 0
-    met: set[int] = field(default_factory=set)
+    rows: Counter[str] = field(default_factory=Counter)
+    met: dict[str, set[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, handle: Handle | None) -> "Trained":
@@ -31,12 +33,17 @@ class Trained:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlauditError(f"{path}: its training groups cannot be read: {error}") from error
 
-    def look(self, preference: Preference) -> None:
+    def look(self, preference: Preference, where: str) -> None:
+        """Note a preference of the file or suite named `where`."""
         if self.groups:
             group = group_digest(preference, self.by)
             if group in self.groups:
-                self.rows += 1
-                self.met.add(group)
+                self.rows[where] += 1
+                self.met.setdefault(where, set()).add(group)
 
-    def counts(self) -> dict[str, int] | None:
-        return None if self.groups is None else {"groups": len(self.met), "rows": self.rows}
+    def counts(self) -> dict[str, Any] | None:
+        """Prompt groups and rows met, in all and by file; a file without any is left out."""
+        if self.groups is None:
+            return None
+        files = {name: {"groups": len(self.met[name]), "rows": rows} for name, rows in self.rows.items()}
+        return {"groups": len(set().union(*self.met.values())), "rows": self.rows.total(), "files": files}

@@ -59,6 +59,11 @@ class Gathered:
         }  # fmt: skip
 
 
+def file_of(preference: Preference) -> str:
+    """The file a preference was read from; those made in memory are called `preferences`."""
+    return preference.source.rsplit(":", 1)[0] or "preferences"
+
+
 def gather(
     scored: Iterable[tuple[Preference, NDArray]],
     lengths: Callable[[Preference], NDArray],
@@ -67,7 +72,7 @@ def gather(
     """Units from preferences with their scores [N]; `lengths` gives what length alone would score."""
     found = Gathered()
     for preference, scores in scored:
-        file = preference.source.rsplit(":", 1)[0] or "preferences"
+        file = file_of(preference)
         found.files[file] = None
         _take(found, preference, scores, lengths(preference), group_of(preference), file)
     return found
