@@ -159,6 +159,15 @@ def test_the_default_flips_softens_and_gives_margin_where_the_rate_cannot_be_tol
     assert undone.read_bytes() == path.read_bytes()
 
 
+def test_a_decided_margin_of_nothing_goes_before_that_of_the_file(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row | {"margin": 0.75}) + "\n" for row in ROWS))
+    made([path], tmp_path / "audit", MEAN)
+    target, _ = repaired(capsys, path, "--treatment", "margin:mode=clamp0")
+    kept, _, _ = gather([str(target)])
+    assert [p.margin for p in kept] == [max(m, 0) for m in MEAN]
+
+
 def test_quantiles_are_of_the_audit_and_rows_are_known_by_content(lines, capsys):
     half = lines.with_name("half.jsonl")
     unseen = {"prompt": "New?", "chosen": "yes", "rejected": "no"}

@@ -114,6 +114,7 @@ def test_every_fold_has_a_model_that_never_saw_it(done):
     fold, ids = found.signals["fold"], found.signals["id"]
     assert len(lessons) == 4
     assert found.summary["folds"] == 2
+    entries = json.loads((folder / "audit/committee/committee.json").read_text())["members"]
     for number, lesson in enumerate(lessons):
         member, f = divmod(number, 2)
         assert not lesson & set(ids[fold == f])
@@ -121,7 +122,9 @@ def test_every_fold_has_a_model_that_never_saw_it(done):
         scores = scores_of(folder / "audit/committee" / f"member-{member}-fold-{f}", [WORLD[i] for i in rows])
         gap = scores[np.arange(len(rows)), found.signals["better"][rows]]
         gap = gap - scores[np.arange(len(rows)), found.signals["worse"][rows]]
-        gap /= np.sqrt((gap**2).mean())
+        size = np.sqrt((gap**2).mean())
+        assert entries[number]["scale"] == pytest.approx(size, rel=1e-3)  # so the saved member votes as it did
+        gap /= size
         np.testing.assert_allclose(found.signals["margins"][rows, member], gap, rtol=1e-3, atol=1e-4)
 
 
@@ -158,12 +161,12 @@ def test_the_committee_is_a_scorer(done):
     panel = load(target)
     some = list(make("text-v1", n=3, seed=6).preferences)
     votes = panel.votes_all(some)
-    assert [v.shape for v in votes] == [(4, 2)] * 3
+    assert [v.shape for v in votes] == [(2, 2)] * 3  # the folds of a member have one vote, their mean
     for mean, vote in zip(panel.score_all(some), votes, strict=True):
         np.testing.assert_allclose(mean, vote.mean(0))
     scale = [entry["scale"] for entry in json.loads((target / "committee.json").read_text())["members"]]
-    own = scores_of(target / "member-1-fold-0", some)
-    np.testing.assert_allclose(np.array(votes)[:, 2], own / scale[2], rtol=1e-4)
+    own = [scores_of(target / f"member-1-fold-{f}", some) / scale[2 + f] for f in (0, 1)]
+    np.testing.assert_allclose(np.array(votes)[:, 1], np.mean(own, 0), rtol=1e-4)
     assert load(target).fingerprint == panel.fingerprint != ""
     assert is_sealed(folder / "audit", deep=True)
 

@@ -54,7 +54,14 @@ def rule_of(seed, outcomes):
         target, margin, weight = chosen
         facts = {"id": record.id, "better": better, "worse": worse, "mean": -0.5, "std": 0.1, "p_disagree": 0.6,
                  "verdict": "ambiguous"}  # fmt: skip
-        return Ruling(0.5 if record.is_tie else target, 0.0 if record.is_tie else margin, weight, label, ("x",), facts)
+        return Ruling(
+            0.5 if record.is_tie else target,
+            None if record.is_tie or not margin else margin,
+            weight,
+            label,
+            ("x",),
+            facts,
+        )
 
     return rule
 

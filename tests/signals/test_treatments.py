@@ -74,8 +74,8 @@ def test_flipping_twice_is_the_identity():
 def test_margins_look_where_the_label_points(mode):
     """Turning a row round (flip, mean, margin) asks for the same difference, seen from the other side."""
     target = np.array([1.0, 0, 1, 0, 1])
-    here = margin.treat(MEAN, target, 0 * ONE, ONE, mode=mode).margin
-    there = margin.treat(-MEAN, 1 - target, 0 * ONE, ONE, mode=mode).margin
+    here = margin.treat(MEAN, ONE, target, 0 * ONE, ONE, mode=mode).margin
+    there = margin.treat(-MEAN, ONE, 1 - target, 0 * ONE, ONE, mode=mode).margin
     np.testing.assert_allclose(here, -there)
     sign = np.where(target < 0.5, -1, 1)
     if mode == "abs_after_flip":
@@ -91,7 +91,23 @@ def test_what_a_person_decided_goes_before_the_committee():
     assert found.margin.tolist() == [0, 0, 0, 0, 3]
     assert found.weight.tolist() == [1, 1, 1, 0, 1]
     with pytest.raises(PlauditError, match="maybe"):
-        decide.treat(np.array(["maybe"]), np.ones(1), np.zeros(1), np.ones(1))
+        decide.treat(np.array(["maybe"]), np.ones(1), np.ones(1), np.zeros(1), np.ones(1))
+
+
+def test_what_a_person_kept_stays_whole_after_labels_were_softened_to_one_half():
+    found, _ = treat(
+        {**COLUMNS, "decision": np.array(["flip", "keep", "", "", ""])}, steps(["smooth:alpha=0.5", "decide"]), ONE
+    )
+    assert found.target.tolist() == [0, 1, 0.5, 0.5, 0.5]
+
+
+def test_where_only_some_rates_are_told_the_other_rows_stay_as_they_are():
+    told = np.array([0.9, 0.2, np.nan, np.nan, np.nan])
+    found, _ = treat({**COLUMNS, "p_wrong": told}, steps(["flip:wrong=0.5", "weight:by=right"]), ONE)
+    assert found.target.tolist() == [0, 1, 1, 1, 1]
+    np.testing.assert_allclose(found.weight, [0.9, 0.8, 1, 1, 1])
+    with pytest.raises(OptionError, match="left empty"):
+        treat({**COLUMNS, "p_wrong": np.full(5, np.nan)}, steps(["flip:wrong=0.5"]), ONE)
 
 
 @given(st.floats(0, 1))

@@ -63,6 +63,7 @@ class Rulings:
             steps.append(Step("decide", {}))
         self._targets, self._touched = treat({**signals.columns, "decision": decision}, steps, label)
         self._signals, self._places, self._label, self._decision = signals, places, label, decision
+        self._margins = bool((self._targets.margin != 0).any())
         self.steps = [str(step) for step in steps]
 
     def __call__(self, preference: Preference, better: int, worse: int) -> Ruling | None:
@@ -82,7 +83,8 @@ class Rulings:
         if self._decision[row]:
             facts["decision"] = str(self._decision[row])
         why = tuple(step for step, rows in zip(self.steps, self._touched, strict=True) if rows[row])
-        target, margin, weight = tidy(t.target[row]), tidy(t.margin[row]), tidy(t.weight[row])
+        target, weight = tidy(t.target[row]), tidy(t.weight[row])
+        margin = tidy(t.margin[row]) if self._margins and not self._decision[row] else None
         return Ruling(target, margin, weight, float(self._label[row]), why, facts)
 
     @property

@@ -65,13 +65,14 @@ def poll_trained(docket: Docket, trunks: Sequence[ModelScorer], options: AuditOp
                 rows = fold == f
                 scores = np.load(place / SCORES)
                 gap[rows] = scores[docket.better[rows]] - scores[docket.worse[rows]]
-                gap[rows] /= float(np.sqrt((gap[rows] ** 2).mean())) or 1.0
-                own.append(place)
+                size = float(np.sqrt((gap[rows] ** 2).mean())) or 1.0
+                gap[rows] /= size
+                own.append((place, size))
                 bar.advance(1)
             columns.append(gap)
             names.append(f"{Path(model).name} {options.heads}, seed {k}")
             places.append(own)
-    cache.prune(store, options.cache_gb * 1e9, keep={place for own in places for place in own})
+    cache.prune(store, options.cache_gb * 1e9, keep={place for own in places for place, _ in own})
     votes = Votes(np.stack(columns, 1), fold, docket.label, tuple(names))
     return Poll(votes, partial(_copy, names=names, places=places))
 
@@ -96,13 +97,13 @@ def _member(
         lesson = TrainOptions(
             tuning=tuning, learning_rate=options.learning_rate, epochs=options.epochs, held_out=0.0, seed=seed,
             dtype=options.dtype, max_length=options.max_length,
-            batch_tokens=options.batch_tokens, device=options.device,
+            batch_tokens=options.batch_tokens, device=options.device, **options.trust(),
         )  # fmt: skip
         train([str(file)], model=model, output_dir=str(Path(scratch) / "run"), options=lesson)
         shutil.copytree(Path(scratch) / "run/final", part / MODEL)
         scorer = load_scorer(
             part / MODEL, dtype=options.dtype, device=options.device, budget=options.batch_tokens,
-            max_length=options.max_length,
+            max_length=options.max_length, **options.trust(),
         )  # fmt: skip
         np.save(part / SCORES, np.concatenate(scorer.score_all(docket.preferences)).astype(np.float64))
     return place
@@ -122,14 +123,13 @@ def _lesson(docket: Docket, fold: NDArray, f: int, seed: int) -> list[Preference
     ]
 
 
-def _copy(folder: Path, *, names: Sequence[str], places: Sequence[Sequence[Path]]) -> None:
-    """Every member's models beside their list; a member's score is the mean over its folds."""
+def _copy(folder: Path, *, names: Sequence[str], places: Sequence[Sequence[tuple[Path, float]]]) -> None:
+    """Every member's models beside their list, each with the size of its differences in the fold it voted on."""
     entries: list[dict[str, Any]] = []
     for k, own in enumerate(places):
-        for f, place in enumerate(own):
+        for f, (place, size) in enumerate(own):
             name = f"member-{k}-fold-{f}"
             shutil.copytree(place / MODEL, folder / name)
-            scores = np.load(place / SCORES)
-            entries.append({"scorer": f"./{name}", "member": names[k], "scale": float(scores.std()) or 1.0})
+            entries.append({"scorer": f"./{name}", "member": names[k], "scale": size})
     document = {"format": FORMAT, "kind": "scorers", "members": entries}
     (folder / FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")

@@ -153,7 +153,7 @@ def reason(names: Sequence[str], ruling: Ruling) -> str:
     """Why a comparison was changed, in words.
 
     >>> facts = {"p_disagree": 0.9, "mean": -1.0, "std": 0.5, "verdict": "wrong"}
-    >>> reason(["flip"], Ruling(0.0, 0.0, 1.0, 1.0, ("flip:above=0.65",), facts))
+    >>> reason(["flip"], Ruling(0.0, None, 1.0, 1.0, ("flip:above=0.65",), facts))
     'flip:above=0.65: the committee puts the other side first (chance of disagreement 0.900, mean -1.000 ± 0.500)'
     """
     if names == ["columns"] or names == ("columns",):

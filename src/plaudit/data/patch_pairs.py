@@ -64,7 +64,7 @@ def _written(plan: Plan, pair: Record, ruling: Ruling | None) -> tuple[list[dict
     done = ["flip"] if ruling.flipped else []
     if max(ruling.target, 1 - ruling.target) != ruling.label:
         done.append(softened(ruling))
-    done += ["margin"] * bool(ruling.margin) + ["weight"] * (ruling.weight != 1)
+    done += ["margin"] * (ruling.margin is not None and now.margin != pair.margin) + ["weight"] * (ruling.weight != 1)
     ranks = pair.ranks[::-1] if ruling.flipped and pair.ranks else pair.ranks
     plain = 0.5 if pair.is_tie else 1.0
     strength = pair.strength

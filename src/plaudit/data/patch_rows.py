@@ -20,11 +20,12 @@ LIST = "a list of more than two responses (--as-pairs writes its comparisons)"
 class Ruling:
     """What treatments decided about one comparison, in the orientation it came in; `label` is what it came with.
 
-    `why`: the treatments that touched it. `facts`: id, better, worse and signals, as the ledger shows them.
+    `margin` is None where none was decided; a decided 0 goes before a margin of the file. `why`: the treatments that
+    touched it. `facts`: id, better, worse and signals, as the ledger shows them.
     """
 
     target: float
-    margin: float
+    margin: float | None
     weight: float
     label: float
     why: tuple[str, ...]
@@ -82,7 +83,7 @@ def ruled(record: Preference, ruling: Ruling | None, sign: MarginSign = "negate"
     stays with the label and an own margin is negated.
 
     >>> from plaudit.records import pair
-    >>> turned = ruled(pair("q", "a", "b", target=0.9, margin=0.5), Ruling(0.0, 0.0, 1.0, 1.0, ("flip",), {}))
+    >>> turned = ruled(pair("q", "a", "b", target=0.9, margin=0.5), Ruling(0.0, None, 1.0, 1.0, ("flip",), {}))
     >>> turned.better[0].text, turned.target, turned.margin
     ('b', 0.9, -0.5)
     """
@@ -94,7 +95,7 @@ def ruled(record: Preference, ruling: Ruling | None, sign: MarginSign = "negate"
     target, margin, weight = own.target, own.margin, own.weight  # to the last digit, where nothing was decided
     if belief != ruling.label:
         target = tidy(belief * own.target + (1 - belief) * (1 - own.target))
-    if ruling.margin:
+    if ruling.margin is not None:
         margin = tidy(ruling.margin)
     if ruling.flipped:
         margin = {"negate": 0.0 - margin, "keep": margin, "abs": abs(margin)}[sign]
@@ -174,7 +175,7 @@ def _named(changed: set[str], own: Values, wanted: Values, ruling: Ruling | None
     names = []
     if "target" in changed:
         names.append(softened(ruling))
-    if "margin" in changed and (ruling is not None and ruling.margin):
+    if "margin" in changed and ruling is not None and ruling.margin is not None:
         names.append("margin")
     return names + (["weight"] if "weight" in changed else [])
 

@@ -14,20 +14,28 @@ from plaudit.signals.aggregate import Combine, aggregate
 
 
 class Together:
-    """Several scorers as one `Panel`; their mean, each on the scale it had when it was audited."""
+    """Several scorers as one `Panel`; their mean, each on the scale it had when it was audited.
 
-    def __init__(self, members: list[Scorer], scales: list[float], combine: Combine = "mean") -> None:
+    `names`: scorers of one name (the folds of a trained member) have one vote, their mean.
+    """
+
+    def __init__(
+        self, members: list[Scorer], scales: list[float], names: list[str] | None = None, combine: Combine = "mean"
+    ) -> None:
         self.members, self.scales, self.combine = members, scales, combine
+        self.names = names or [str(k) for k in range(len(members))]
         prints = [m.fingerprint for m in members]
-        self.fingerprint = digest("together", combine, repr(scales), *prints) if all(prints) else ""
+        self.fingerprint = digest("together", combine, repr(scales), *self.names, *prints) if all(prints) else ""
 
     def votes_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
         """One float array [K, N] per preference."""
         rows = list(preferences)
         each = [m.score_all(rows) for m in self.members]
-        return [
-            np.stack([own[i] / scale for own, scale in zip(each, self.scales, strict=True)]) for i in range(len(rows))
-        ]
+        scaled = [[scores / scale for scores in own] for own, scale in zip(each, self.scales, strict=True)]
+        seats: dict[str, list[int]] = {}
+        for k, name in enumerate(self.names):
+            seats.setdefault(name, []).append(k)
+        return [np.stack([np.mean([scaled[k][i] for k in own], 0) for own in seats.values()]) for i in range(len(rows))]
 
     def score_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
         """One float array [N] per preference."""
@@ -44,7 +52,8 @@ def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
 
     document = read_document(folder)
     if document["kind"] == "heads":
-        return load_committee(folder, device=options.get("device", ""), budget=options.get("budget", 4096))
+        kept = {k: options[k] for k in ("device", "budget", "trust_remote_code", "allow_pickles") if k in options}
+        return load_committee(folder, **kept)
     members = []
     for entry in document["members"]:
         inside = entry["scorer"].startswith("./")  # a checkpoint that lies in the committee's own folder
@@ -54,4 +63,7 @@ def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
                 f"{folder}: {entry['scorer']} has changed since it voted", advice="run the audit again with it"
             )
         members.append(handle.scorer)
-    return Together(members, [entry["scale"] for entry in document["members"]])
+    entries = document["members"]
+    return Together(
+        members, [entry["scale"] for entry in entries], [e.get("member") or str(k) for k, e in enumerate(entries)]
+    )

@@ -109,7 +109,7 @@ def treat(
     touched = []
     for step in plan:
         part = catalog.load(ROOM, step.name)
-        own = {"target": now.target, "margin": now.margin, "weight": now.weight}
+        own = {"label": label, "target": now.target, "margin": now.margin, "weight": now.weight}
         missing = [name for name in columns_of(part.treat) if name not in own and name not in columns]
         if missing:
             raise OptionError([f"treatment {step.name} needs the column {missing[0]!r}, which is not given"])

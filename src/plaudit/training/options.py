@@ -103,7 +103,7 @@ class TrainOptions(BaseModel):
     margin_scale: float = Field(1.0, ge=0)
     """Factor on that margin (of constant: the margin itself)."""
     margin_cap: float = Field(3.0, ge=0)
-    """The largest such margin."""
+    """The largest such margin, either way."""
     margin_decay: float = Field(0.9, ge=0, lt=1)
     """Memory of the running margin: share of its mean that a step keeps."""
 
@@ -122,7 +122,8 @@ class TrainOptions(BaseModel):
     early_stopping_patience: int = Field(0, ge=0)
     """Stop after so many evaluations in a row without a better one; 0 means never."""
     metric_for_best_model: Literal["loss", "accuracy"] = "loss"
-    """What the best checkpoint is best in, on held-out preferences: plain Bradley-Terry loss, or accuracy."""
+    """What the best checkpoint is best in, on held-out preferences: plain Bradley-Terry loss (of ratings the point
+    loss; of both their sum, by the pointwise coefficient), or accuracy."""
     logging_steps: int = Field(1, ge=1)
     """Write the metrics of every so-many-th step, and of the last."""
     report_to: str = ""
@@ -134,6 +135,8 @@ class TrainOptions(BaseModel):
     """cpu, cuda, cuda:1, ...; by default what accelerate finds."""
     trust_remote_code: bool = False
     """Allow code that comes with a model."""
+    allow_pickles: bool = False
+    """Read pickled weights and heads (pytorch_model.bin, value_head.bin); a pickle can run code when it is read."""
 
     def peak(self) -> float:
         """The peak learning rate after defaults."""

@@ -23,6 +23,7 @@ def example(rows: int, seed: int = 0) -> dict[str, NDArray]:
         "mean": mean, "std": spread, "p_disagree": sigmoid(-mean), "p_wrong": 0.4 * sigmoid(-mean),
         "vote_share": draw.random(rows),
         "fair_weight": 2 * draw.random(rows), "decision": draw.choice(["", "keep", "flip", "tie", "drop"], rows),
+        "label": np.where(np.arange(rows) % 5 == 4, 0.5, 1.0),
         "target": np.where(np.arange(rows) % 5 == 4, 0.5, np.where(np.arange(rows) % 7 == 3, 0.0, 1.0)),
         "margin": draw.normal(0, 1, rows), "weight": draw.random(rows),
     }  # fmt: skip
@@ -46,10 +47,15 @@ def sound(module: ModuleType) -> None:
 
 
 def ties(module: ModuleType) -> None:
-    """A labelled tie stays a tie: there is nothing to turn round."""
+    """A labelled tie stays a tie, and which of its sides is listed first changes nothing."""
     rows = example(60)
     tie = rows["target"] == 0.5
-    assert (apply(module, rows).target[tie] == 0.5).all()
+    found = apply(module, rows)
+    assert (found.target[tie] == 0.5).all()
+    turned = {"mean": -rows["mean"], "p_disagree": 1 - rows["p_disagree"], "vote_share": 1 - rows["vote_share"]}
+    other = apply(module, rows | {name: np.where(tie, column, rows[name]) for name, column in turned.items()})
+    np.testing.assert_allclose(other.weight[tie], found.weight[tie])
+    np.testing.assert_allclose(other.margin[tie], found.margin[tie])
 
 
 def empty(module: ModuleType) -> None:

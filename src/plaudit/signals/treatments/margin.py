@@ -15,13 +15,13 @@ from plaudit.signals.targets import Targets, turned
 
 
 def treat(
-    mean: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
+    mean: NDArray, label: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
     *, mode: Literal["signed", "abs_after_flip", "clamp0"] = "signed", scale: float = 1.0,
 ) -> Targets:  # fmt: skip
-    """Margin `scale` * mean as `mode` says, in the orientation the rows came in.
+    """Margin `scale` * mean as `mode` says, in the orientation the rows came in; ties (`label` 1/2) get none.
 
     >>> one = np.ones(2)
-    >>> treat(np.array([-1.0, 2.0]), np.array([0.0, 1.0]), 0 * one, one, mode="clamp0").margin.tolist()
+    >>> treat(np.array([-1.0, 2.0]), one, np.array([0.0, 1.0]), 0 * one, one, mode="clamp0").margin.tolist()
     [-1.0, 2.0]
     """
     sign = turned(target)
@@ -33,4 +33,4 @@ def treat(
         wanted = sign * np.maximum(sign * mean, 0)
     else:
         raise OptionError([f"margin: mode must be signed, abs_after_flip or clamp0, not {mode!r}"])
-    return Targets(target, np.where(target == 0.5, 0.0, scale * wanted), weight)
+    return Targets(target, np.where(label == 0.5, 0.0, scale * wanted), weight)

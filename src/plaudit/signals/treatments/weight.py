@@ -2,6 +2,7 @@
 
 `by="agreement"`: 1 - p_disagree, so that labels it calls wrong count less than ambiguous ones; `"right"`: 1 - p_wrong,
 which leaves all weights at 1 where no labels seem wrong; `"certainty"`: |1 - 2 p_disagree|, 0 where it has no opinion.
+Ties, which have no side to agree with, keep their weight.
 """
 
 from typing import Literal
@@ -28,10 +29,12 @@ def treat(
     elif by == "certainty":
         trust = np.abs(1 - 2 * p_disagree)
     elif by == "right":
-        if np.isnan(p_wrong).any():
+        if len(p_wrong) and np.isnan(p_wrong).all():
             raise OptionError(["weight:by=right needs p_wrong, which this audit left empty"],
                               advice="audit again with --noise uniform")  # fmt: skip
-        trust = np.where(target < 0.5, p_wrong, 1 - p_wrong)
+        told = np.nan_to_num(p_wrong)  # where it is empty the label is taken at its word
+        trust = np.where(target < 0.5, told, 1 - told)
     else:
         raise OptionError([f"weight: by must be agreement, right or certainty, not {by!r}"])
-    return Targets(target, margin, weight * np.maximum(trust**power, floor))
+    trusted = np.maximum(trust**power, floor)
+    return Targets(target, margin, weight * np.where(target == 0.5, 1.0, trusted))

@@ -14,12 +14,12 @@ def favoured(target: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def widened(target: NDArray, margin: NDArray, extra: NDArray | float, cap: float) -> tuple[NDArray, NDArray]:
-    """(target, margin) with `extra`, at most `cap`, asked of the favoured side beside the margin that is there.
+    """(target, margin) with `extra`, held within ±`cap`, asked of the favoured side beside the margin that is there.
 
     >>> widened(np.array([1.0, 0.0]), np.zeros(2), np.array([0.5, 9.0]), 2.0)[1].tolist()
     [0.5, -2.0]
     """
-    return target, margin + favoured(target) * np.minimum(extra, cap)
+    return target, margin + favoured(target) * np.clip(extra, -cap, cap)
 
 
 def mean_gap(target: NDArray, gap: NDArray, weight: NDArray) -> float:
