@@ -33,10 +33,11 @@ def test_counts_add_up_and_lost_fields_are_named(pairs, tmp_path, capsys):
     assert status == 0
     assert (found["rows"], found["kept"], found["rejected"], found["written"], found["skipped"]) == (3, 2, 1, 2, 0)
     assert found["rejected_reasons"] == {"chosen and rejected are identical": 1}
-    assert found["lost"] == {"annotator": 1}
+    assert (found["lost"], found["unread"], found["late"]) == ({}, {}, [])
     assert found["files"] == [str(target)]
     assert [sorted(json.loads(line)) for line in target.read_text().splitlines()] == [
-        ["chosen", "margin", "rejected"], ["chosen", "rejected"]]  # fmt: skip
+        ["annotator", "chosen", "id", "margin", "rejected", "source", "tags"],
+        ["chosen", "id", "margin", "rejected", "source", "tags"]]  # fmt: skip
 
 
 def test_the_screen_says_what_was_lost_and_how_to_use_the_file(pairs, tmp_path, capsys):
@@ -44,7 +45,7 @@ def test_the_screen_says_what_was_lost_and_how_to_use_the_file(pairs, tmp_path, 
     status, out, err = convert(capsys, pairs, "--to", "LLaMA-Factory", "--output", target)
     assert status == 0
     assert "chosen and rejected are identical" in out
-    assert "llama_factory cannot hold: margin (1 rows), annotator (1 rows)" in err
+    assert "the tool that reads llama_factory files does not look at: margin (1 rows)" in err
     assert "dataset_info.json" in err
 
 

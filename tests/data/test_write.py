@@ -138,35 +138,37 @@ LIST = group("2+2?", ("4", "5", "6"), (0, 1, 2), weight=3.0, ratings=({"a": 3.0}
 
 
 def test_what_cannot_be_held_is_named_and_listed(tmp_path):
-    rich = pair("2+2?", "4", "5", strength=2.0, annotator="w")
-    done = write([PAIR, rich, TIE], "LLaMA-Factory", tmp_path / "out.json")
-    assert (
-        done.cannot_hold
-        == "llama_factory cannot hold: a tie (1 skipped, listed), strength (1 rows), annotator (1 rows)"
+    swapped = group("2+2?", ("5", "4"), (1, 0), strength=2.0)
+    done = write([PAIR, swapped, TIE], "LLaMA-Factory", tmp_path / "out.json")
+    assert done.cannot_hold == (
+        "llama_factory cannot hold: a tie (1 skipped, listed), the file order of the responses (1 rows)"
     )
+    # LLaMA-Factory fails on a row without a column that its entry names.
     assert json.loads((tmp_path / "out.json").read_text())[0] == {
         "conversations": [{"from": "human", "value": "2+2?"}],
-        "chosen": {"from": "gpt", "value": "4"}, "rejected": {"from": "gpt", "value": "5"}}  # fmt: skip
+        "chosen": {"from": "gpt", "value": "4"}, "rejected": {"from": "gpt", "value": "5"},
+        "system": "", "tools": "", "id": PAIR.id, "source": "in.jsonl:1", "tags": "{}"}  # fmt: skip
     (listed,) = [json.loads(line) for line in (tmp_path / "out.json.skipped.jsonl").read_text().splitlines()]
     assert (listed["reason"], listed["source"], listed["id"]) == ("a tie", "in.jsonl:2", TIE.id)
     entry = json.loads((tmp_path / "out.json.dataset_info.json").read_text())["out"]
     assert entry["file_name"] == "out.json"
     assert entry["ranking"] is True
+    assert set(entry["columns"].values()) <= set(json.loads((tmp_path / "out.json").read_text())[0])
 
 
 def test_the_layouts_of_other_tools(tmp_path):
     record = replace(PAIR, margin=1.5)
+    ours = {"id": record.id, "margin": 1.5, "source": "in.jsonl:1", "tags": "{}"}
     shapes = {}
     for to in ("trl", "openrlhf", "nemo-rl"):
         write([record], to, tmp_path / f"{to}.jsonl")
         shapes[to] = json.loads((tmp_path / f"{to}.jsonl").read_text())
     user, good = {"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}
     bad = {"role": "assistant", "content": "5"}
-    assert shapes["trl"] == {"prompt": [user], "chosen": [good], "rejected": [bad], "id": record.id, "margin": 1.5,
-                             "source": "in.jsonl:1", "tags": {}}  # fmt: skip
-    assert shapes["openrlhf"] == {"chosen": [user, good], "rejected": [user, bad], "margin": 1.5}
+    assert shapes["trl"] == {"prompt": [user], "chosen": [good], "rejected": [bad], **ours}
+    assert shapes["openrlhf"] == {"chosen": [user, good], "rejected": [user, bad], **ours}
     ranked = [{"rank": 0, "completion": [good]}, {"rank": 1, "completion": [bad]}]
-    assert shapes["nemo-rl"] == {"context": [user], "completions": ranked}
+    assert shapes["nemo-rl"] == {"context": [user], "completions": ranked, **ours}
 
 
 def test_a_list_can_be_written_as_its_comparisons(tmp_path):
@@ -188,12 +190,102 @@ def test_tools_stand_where_trl_looks_for_them(tmp_path):
     assert back(tmp_path / "out.jsonl")[0].tags == record.tags
 
 
-def test_rendered_text_goes_to_trl_as_text(tmp_path):
-    raw = Preference("r", (message("raw", "Q: "),), ((message("raw", "a"),), (message("raw", "b"),)), (0, 1))
-    done = write([raw], "trl", tmp_path / "out.jsonl")
-    row = json.loads((tmp_path / "out.jsonl").read_text())
+def test_tools_stand_there_in_parquet_too_and_what_parquet_cannot_hold_is_named(tmp_path):
+    tools, odd = '[{"name":"f"}]', '{"enable_thinking":false}'
+    record = replace(PAIR, tags={"tools": tools, "chat_template_kwargs": odd})
+    done = write([PAIR, record], "trl", tmp_path / "out.parquet")
+    assert done.cannot_hold == "trl cannot hold: chat_template_kwargs as a column of this file (1 rows)"
+    assert pq.read_table(tmp_path / "out.parquet").column("tools").to_pylist() == [None, tools]
+    assert back(tmp_path / "out.parquet")[1].tags == record.tags
+    write([record], "trl", tmp_path / "out.jsonl")
+    assert json.loads((tmp_path / "out.jsonl").read_text())["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_llama_factory_finds_the_tools(tmp_path, suffix):
+    records = [replace(PAIR, id=str(i), tags={"tools": said}) for i, said in enumerate(['[{"name":"f"}]', "{no json"])]
+    write(records, "llama-factory", tmp_path / f"out.{suffix}")
+    again = back(tmp_path / f"out.{suffix}")
+    assert [r.tags for r in again] == [r.tags for r in records]
+    if suffix == "jsonl":
+        rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+        assert [row["tools"] for row in rows] == ['[{"name":"f"}]', ""]
+
+
+RAW = Preference("r", (message("raw", "Q: "),), ((message("raw", "a"),), (message("raw", "b"),)), (0, 1))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_rendered_text_goes_to_trl_as_text(tmp_path, suffix):
+    done = write([RAW], "trl", tmp_path / f"out.{suffix}")
+    path = tmp_path / f"out.{suffix}"
+    row = json.loads(path.read_text()) if suffix == "jsonl" else pq.read_table(path).to_pylist()[0]
     assert (row["prompt"], row["chosen"], row["rejected"]) == ("Q: ", "a", "b")
     assert done.lost == {"raw": 1}
+
+
+def test_one_parquet_file_holds_text_or_messages(tmp_path):
+    done = write([PAIR, RAW, PAIR], "trl", tmp_path / "a.parquet")
+    reason = "text that is already rendered, in a parquet file that began with messages (use .jsonl)"
+    assert (done.written, done.reasons) == (2, {reason: 1})
+    done = write([RAW, PAIR], "trl", tmp_path / "b.parquet")
+    reason = "messages, in a parquet file that began with text already rendered (use .jsonl)"
+    assert (done.written, done.reasons) == (1, {reason: 1})
+
+
+def test_rendered_text_is_refused_where_messages_must_be_and_kept_by_canonical(tmp_path):
+    for to in ("openrlhf", "nemo-rl", "llama-factory", "trl-implicit"):
+        done = write([RAW], to, tmp_path / f"{to}.jsonl")
+        (reason,) = done.reasons
+        assert "already rendered, where messages must be (trl and canonical hold it)" in reason
+    assert write([RAW], "canonical", tmp_path / "c.parquet").lost == {}
+    assert back(tmp_path / "c.parquet") == [replace(RAW, source=f"{tmp_path}/c.parquet:1")]
+
+
+RICH = replace(
+    PAIR, strength=2.0, target=0.75, margin=0.5, weight=2.0, annotator="w", group="g", tags={"domain": "x"},
+    ratings=({"a": 1.0, "b": 2.0}, {"a": 0.0, "b": 1.0}), id="mine",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "parquet"])
+@pytest.mark.parametrize("to", ["trl", "trl_implicit", "openrlhf", "nemo_rl", "llama_factory"])
+def test_other_tools_layouts_carry_every_field_beside(tmp_path, to, suffix):
+    done = write([RICH], to, tmp_path / f"out.{suffix}")
+    assert done.lost == {}
+    assert back(tmp_path / f"out.{suffix}") == [replace(RICH, source=f"{tmp_path}/out.{suffix}:1")]
+    assert done.unread == {name: 1 for name in ("target", "margin", "weight") if name != "margin" or to[0] in "ln"}
+    assert "does not look at: target (1 rows)" in done.warnings[0]
+
+
+@pytest.mark.parametrize("to", LAYOUTS)
+def test_the_parquet_of_every_layout_has_types_that_datasets_knows(tmp_path, to):
+    datasets = pytest.importorskip("datasets")
+    write([RICH], to, tmp_path / "out.parquet")
+    assert datasets.Features.from_arrow_schema(pq.read_schema(tmp_path / "out.parquet"))
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize("to", ["trl", "trl-implicit", "openrlhf"])
+def test_every_row_has_a_margin_where_the_tool_reads_it(tmp_path, to, suffix):
+    """TRL makes a tensor of a batch's margins as soon as one row has the column, and fails on a null."""
+    path = tmp_path / f"out.{suffix}"
+    write([PAIR, replace(PAIR, margin=1.5, id="b")], to, path)
+    rows = (
+        list(map(json.loads, path.read_text().splitlines())) if suffix == "jsonl" else pq.read_table(path).to_pylist()
+    )
+    assert [row["margin"] for row in rows] == [0.0, 1.5]
+
+
+def test_a_column_that_begins_far_down_a_json_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sinks, "_FIRST_LOOK", 400)
+    rows = [replace(PAIR, id=str(i), strength=1.0 if i == 9 else None) for i in range(12)]
+    done = write(rows, "trl", tmp_path / "out.jsonl")
+    assert done.late == ("strength",)
+    assert "`datasets` refuse such a file" in done.warnings[0]
+    assert write(rows, "trl", tmp_path / "out.parquet").late == ()
+    assert write(rows[9:] + rows[:9], "trl", tmp_path / "first.jsonl").late == ()
+    assert write(rows, "canonical", tmp_path / "own.jsonl").late == ()
 
 
 def test_numbers_that_are_none_and_equal_responses_are_refused(tmp_path):

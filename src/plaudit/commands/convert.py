@@ -76,6 +76,7 @@ def _document(done: "Written", counts: Counter[str], reasons: Counter[str]) -> d
         "output": done.path, "layout": done.layout, "rows": counts["rows"], "kept": counts["kept"],
         "rejected": counts["rejected"], "records": counts["records"], "written": done.written,
         "skipped": done.skipped, "skipped_reasons": done.reasons, "lost": done.lost,
+        "unread": done.unread, "late": list(done.late),
         "rejected_reasons": dict(reasons.most_common()), "files": list(done.files), "usage": done.usage,
     }  # fmt: skip
 
@@ -90,8 +91,8 @@ def _show(done: "Written", counts: Counter[str], reasons: Counter[str]) -> None:
         table(
             "Rejected or used in part", ["reason", "rows"], [list(item) for item in reasons.most_common(SHOWN_REASONS)]
         )
-    if done.cannot_hold:
-        note(done.cannot_hold)
+    for words in filter(None, (done.cannot_hold, *done.warnings)):
+        note(words)
     for extra in done.files[1:]:
         note(f"see also {extra}")
     if done.usage:

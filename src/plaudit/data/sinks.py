@@ -17,13 +17,16 @@ Row = dict[str, Any]
 _BATCH = 1024  # rows of a parquet row group
 _OWN = {
     "id": "text", "strength": "number", "target": "number", "margin": "number", "weight": "number",
-    "annotator": "text", "group": "text", "tags": "tags", "ratings": "ratings",
+    "annotator": "text", "group": "text", "tags": "json", "ratings": "json",
 }  # fmt: skip
 _PLAIN = {"text", "number", "boolean"}
+_FIRST_LOOK = 8 << 20  # `datasets`, which other tools read with, fixes the columns after the first 10 MB of JSON
 
 
 class Form(Protocol):
-    """How rows become bytes of one kind of file."""
+    """How rows become bytes of one kind of file; `columns`: the only ones it has, None where every row has its own."""
+
+    columns: Mapping[str, str] | None
 
     def put(self, row: Row) -> None: ...
     def close(self) -> None: ...
@@ -32,12 +35,26 @@ class Form(Protocol):
 class Sink:
     """A file that is being written; it exists under its name only after `publish`."""
 
-    def __init__(self, target: Path, part: Path, form: Form, file: Any) -> None:
-        self._target, self._part, self._form, self._file = target, part, form, file
+    def __init__(self, target: Path, part: Path, form: Form, file: Any, raw: Any) -> None:
+        self._target, self._part, self._form, self._file, self._raw = target, part, form, file, raw
+        self._begins: dict[str, int] = {}
 
-    def put(self, row: Row) -> None:
-        """Write one row; raises DataError for a row that this kind of file cannot hold."""
+    def put(self, row: Row) -> tuple[str, ...]:
+        """Write one row; the names of what it had and this file has no column for, which is lost.
+
+        Raises:
+            DataError: this kind of file cannot hold the row.
+        """
+        columns = self._form.columns
+        if columns is None and (new := row.keys() - self._begins.keys()):
+            self._begins |= dict.fromkeys(new, self._raw.tell())
         self._form.put(row)
+        return () if columns is None else tuple(name for name, value in row.items() if value and name not in columns)
+
+    @property
+    def late(self) -> list[str]:
+        """Columns of a JSON file that begin so far down that `datasets` refuses them."""
+        return sorted(name for name, at in self._begins.items() if at > _FIRST_LOOK)
 
     def publish(self) -> None:
         """Finish, sync and give the file its name, unless the name was taken meanwhile."""
@@ -93,7 +110,7 @@ def sink(target: Path, columns: Mapping[str, str], holds: frozenset[str], *, doc
         raise PlauditError(f"{target}: cannot be written: {error.strerror or error}") from error
     raw: Any = gzip.GzipFile("", "wb", 6, file, mtime=0) if name.endswith(".gz") else file
     made: Form = _Document(raw) if document else _FORMS[kind](raw, wide)
-    out = Sink(target, part, made, file)
+    out = Sink(target, part, made, file, raw)
     try:
         yield out
     except OSError as error:
@@ -117,6 +134,8 @@ def _kind(target: Path, columns: Mapping[str, str]) -> str:
 class _Lines:
     """One JSON object a line."""
 
+    columns: Mapping[str, str] | None = None
+
     def __init__(self, file: Any, columns: Mapping[str, str]) -> None:
         self._file, self._encode = file, msgspec.json.Encoder().encode
 
@@ -129,6 +148,8 @@ class _Lines:
 
 class _Array:
     """One JSON array, an object a line."""
+
+    columns: Mapping[str, str] | None = None
 
     def __init__(self, file: Any, columns: Mapping[str, str]) -> None:
         self._file, self._encode, self._mark = file, msgspec.json.Encoder().encode, b"[\n"
@@ -144,6 +165,8 @@ class _Array:
 
 class _Document:
     """One JSON object, indented for people."""
+
+    columns: Mapping[str, str] | None = None
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -164,19 +187,19 @@ class _Cells:
     """csv with a header; our tags and ratings are JSON in their cells."""
 
     def __init__(self, file: Any, columns: Mapping[str, str]) -> None:
-        self._file, self._names = file, list(columns)
-        self._cells(dict(zip(self._names, self._names)))
+        self._file, self.columns = file, columns
+        self._cells(dict(zip(columns, columns)))
 
     def put(self, row: Row) -> None:
         cells = {}
-        for name in self._names:
+        for name in self.columns:
             value = row.get(name)
             cells[name] = msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
         self._cells(cells)
 
     def _cells(self, cells: Mapping[str, Any]) -> None:
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow([cells[name] for name in self._names])
+        csv.writer(line, lineterminator="\n").writerow([cells[name] for name in self.columns])
         self._file.write(line.getvalue().encode("utf-8"))
 
     def close(self) -> None:
@@ -184,30 +207,40 @@ class _Cells:
 
 
 class _Table:
-    """parquet with a fixed schema, written a row group at a time."""
+    """parquet with a fixed schema, written a row group at a time.
+
+    A column of parquet holds messages or text, not both: a first row that is text makes all columns of messages text.
+    """
 
     def __init__(self, file: Any, columns: Mapping[str, str]) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        types = _types()
-        self._columns = columns
-        self._schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
-        self._table = pa.Table
+        self.columns: Mapping[str, str] = columns
+        self._file = file
+        self._writer: Any = None  # opened with the first rows, which decide the columns
         self._rows: list[Row] = []
-        self._writer = pq.ParquetWriter(file, self._schema)
 
     def put(self, row: Row) -> None:
-        self._rows.append({name: _cell(row.get(name), kind, row) for name, kind in self._columns.items()})
+        if self._writer is None and not self._rows:
+            self.columns = {
+                name: "text" if kind == "messages" and type(row.get(name)) is str else kind
+                for name, kind in self.columns.items()
+            }
+        self._rows.append({name: _cell(row.get(name), kind, row) for name, kind in self.columns.items()})
         if len(self._rows) >= _BATCH:
             self._flush()
 
     def _flush(self) -> None:
-        self._writer.write_table(self._table.from_pylist(self._rows, self._schema))
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
+            types = _types()
+            self._schema = pa.schema([(name, types[kind]) for name, kind in self.columns.items()])
+            self._writer = pq.ParquetWriter(self._file, self._schema)
+        self._writer.write_table(pa.Table.from_pylist(self._rows, self._schema))
         self._rows = []
 
     def close(self) -> None:
-        if self._rows:
+        if self._rows or self._writer is None:
             self._flush()
         self._writer.close()
 
@@ -221,9 +254,9 @@ def _types() -> dict[str, Any]:
     said = pa.struct([("from", text), ("value", text)])
     return {
         "text": text, "number": number, "boolean": flag, "texts": pa.list_(text), "booleans": pa.list_(flag),
-        "numbers": pa.list_(pa.int64()), "tags": pa.map_(text, text), "ratings": pa.list_(pa.map_(text, number)),
-        "messages": messages, "turns": turns, "list of turns": pa.list_(turns), "sharegpt message": said,
-        "sharegpt": pa.list_(said), "ranked": pa.list_(pa.struct([("rank", pa.int64()), ("completion", messages)])),
+        "numbers": pa.list_(pa.int64()), "json": text, "messages": messages, "turns": turns,
+        "list of turns": pa.list_(turns), "sharegpt message": said, "sharegpt": pa.list_(said),
+        "ranked": pa.list_(pa.struct([("rank", pa.int64()), ("completion", messages)])),
     }  # fmt: skip
 
 
@@ -231,10 +264,8 @@ def _cell(value: Any, kind: str, row: Row) -> Any:
     """A value as its column's type takes it; raises for a turn that would lose something."""
     if value is None:
         return None
-    if kind == "tags":
-        return list(value.items())
-    if kind == "ratings":
-        return [list(rated.items()) for rated in value]
+    if kind == "json":  # neither a map nor an object whose keys change is read by `datasets`
+        return value if type(value) is str else msgspec.json.encode(value).decode()
     if kind == "turns":
         return [_with_parts(message) for message in value]
     if kind == "list of turns":
@@ -242,12 +273,17 @@ def _cell(value: Any, kind: str, row: Row) -> Any:
     if kind == "ranked":
         for item in value:
             _cell(item["completion"], "messages", row)
-    if kind == "messages" and not (
-        isinstance(value, list) and all(len(m) == 2 and isinstance(m["content"], str) for m in value)
-    ):
-        where = str(row.get("source") or row.get("id") or "")
-        raise DataError(where, "a turn that is not only text (parquet needs canonical for that)")
+    if kind == "messages" and type(value) is str:
+        raise _refused(row, "text that is already rendered, in a parquet file that began with messages (use .jsonl)")
+    if kind == "text" and type(value) is not str:
+        raise _refused(row, "messages, in a parquet file that began with text already rendered (use .jsonl)")
+    if kind == "messages" and not all(len(m) == 2 and isinstance(m["content"], str) for m in value):
+        raise _refused(row, "a turn that is not only text (parquet needs canonical for that)")
     return value
+
+
+def _refused(row: Row, reason: str) -> DataError:
+    return DataError(str(row.get("source") or row.get("id") or ""), reason)
 
 
 def _with_parts(message: Row) -> Row:

@@ -27,13 +27,16 @@ _WORDS = {
     "annotator": "annotator", "group": "group", "tags": "tags", "ratings": "ratings",
     "order": "the file order of the responses", "raw": "that the text is already rendered",
 }  # fmt: skip
+_REMEDIES = ("target", "margin", "weight")
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """What came of a writing: rows written, rows skipped by reason, fields lost by name, and the files that resulted.
 
-    `lost` counts the written rows that had something in a field which the layout cannot hold.
+    `lost` counts the written rows that had something in a field which the layout, or this kind of file, cannot hold;
+    `unread` those with a remedy (target, margin, weight) that stands in the file and that its tool does not look at.
+    `late`: columns of a JSON file that begin so far down that `datasets`, with which other tools read, refuses it.
     """
 
     path: str
@@ -44,12 +47,29 @@ class Written:
     lost: dict[str, int] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     usage: str = ""
+    unread: dict[str, int] = field(default_factory=dict)
+    late: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know before another tool reads the file."""
+        found = []
+        if self.unread:
+            words = ", ".join(f"{name} ({n:,} rows)" for name, n in self.unread.items())
+            found.append(f"the tool that reads {self.layout} files does not look at: {words}")
+        if self.late:
+            words = ", ".join(self.late)
+            found.append(f"first seen after 8 MB: {words}; tools that load JSON with `datasets` refuse such a file, "
+                         "a .parquet file is safe")  # fmt: skip
+        return found
 
     @property
     def cannot_hold(self) -> str:
         """One line for a person: what the layout could not hold, with counts; "" when nothing was lost."""
         parts = [f"{reason} ({n:,} skipped, listed)" for reason, n in self.reasons.items()]
-        parts += [f"{_WORDS[name]} ({n:,} rows)" for name, n in self.lost.items()]
+        parts += [
+            f"{_WORDS.get(name, f'{name} as a column of this file')} ({n:,} rows)" for name, n in self.lost.items()
+        ]
         return f"{self.layout} cannot hold: {', '.join(parts)}" if parts else ""
 
 
@@ -61,11 +81,11 @@ def write(preferences: Iterable[Record], to: str, path: str | PathLike, *, as_pa
     in `path`.skipped.jsonl, which is itself readable. With `as_pairs` a list of more than two is written as its
     comparisons, its weight split evenly over them.
 
-    >>> import tempfile; from plaudit.records import pair
+    >>> import tempfile; from plaudit.records import group, pair
     >>> target = Path(tempfile.mkdtemp()) / "pairs.jsonl"
-    >>> done = write([pair("2+2?", "4", "5", strength=2.0)], "llama-factory", target)
+    >>> done = write([pair("2+2?", "4", "5"), group("2+2?", ("4", "four"), (0, 0))], "llama-factory", target)
     >>> done.written, done.cannot_hold
-    (1, 'llama_factory cannot hold: strength (1 rows)')
+    (1, 'llama_factory cannot hold: a tie (1 skipped, listed)')
     """
     name, part = writer(to)
     target = Path(path)
@@ -74,31 +94,36 @@ def write(preferences: Iterable[Record], to: str, path: str | PathLike, *, as_pa
     for each in (target, skipped_at, entry_at):
         if each is not None and each.exists():
             raise PlauditError(f"{each} exists already", advice="choose another --output, or remove it first")
-    reasons: Counter[str] = Counter()
+    tally = _Tally()
     with sink(target, getattr(part, "PARQUET", {}), part.HOLDS) as out, sink(skipped_at, {}, frozenset()) as skipped:
-        counts = _all(preferences, part, out, skipped, reasons, as_pairs)
+        _all(preferences, part, out, skipped, tally, as_pairs)
         with _together() as published:
             out.publish()
             published.append(target)
-            if reasons:
+            if tally.reasons:
                 skipped.publish()
                 published.append(skipped_at)
             if entry_at is not None:
                 _write_entry(entry_at, part.companion(target))
                 published.append(entry_at)
     usage = part.usage(str(target)) if hasattr(part, "usage") else ""
-    lost = {key: counts[key] for key in _WORDS if counts[key]}
-    n = counts["written"]
+    names = (*_WORDS, *sorted(tally.lost.keys() - _WORDS.keys()))
     return Written(
-        str(target),
-        name,
-        n,
-        sum(reasons.values()),
-        dict(reasons.most_common()),
-        lost,
-        tuple(map(str, published)),
-        usage,
-    )
+        str(target), name, tally.written, tally.reasons.total(), dict(tally.reasons.most_common()),
+        {key: tally.lost[key] for key in names if tally.lost[key]}, tuple(map(str, published)), usage,
+        {key: tally.unread[key] for key in _REMEDIES if tally.unread[key]},
+        tuple(out.late) if hasattr(part, "READ_BY_TOOL") else (),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What is counted while records are written."""
+
+    written: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
 
 
 @contextmanager
@@ -138,26 +163,25 @@ def writable() -> list[str]:
     return [name for name in catalog.names(ROOM) if hasattr(catalog.load(ROOM, name), "write")]
 
 
-def _all(
-    records: Iterable[Record], part: ModuleType, out: Sink, skipped: Sink, reasons: Counter[str], as_pairs: bool
-) -> Counter[str]:
-    """Write each record or list it as skipped; counts of what was written and of each lost field."""
-    counts: Counter[str] = Counter()
+def _all(records: Iterable[Record], part: ModuleType, out: Sink, skipped: Sink, tally: _Tally, as_pairs: bool) -> None:
+    """Write each record or list it as skipped; count both, and each lost field."""
+    looks_at = getattr(part, "READ_BY_TOOL", _REMEDIES)
     for whole in records:
         for record in pairs_of(whole) if as_pairs else (whole,):
             try:
                 if isinstance(record, Preference):
                     _check(record)
-                out.put(part.write(record))
+                lost = out.put(part.write(record))
             except DataError as error:
-                reasons[error.reason] += 1
+                tally.reasons[error.reason] += 1
                 skipped.put({"reason": error.reason, **canonical.write(record)})
             except (UnicodeEncodeError, msgspec.MsgspecError, TypeError) as error:
                 raise DataError(record.source or record.id, f"cannot be written: {error}") from error
             else:
-                counts["written"] += 1
-                counts.update(name for name in dropped(record) if name not in part.HOLDS)
-    return counts
+                fields = list(dropped(record))
+                tally.written += 1
+                tally.lost.update([*lost, *(name for name in fields if name not in part.HOLDS)])
+                tally.unread.update(name for name in fields if name in _REMEDIES and name not in looks_at)
 
 
 def _check(record: Preference) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from plaudit.data.layouts._fields import CARRIED, Row, decoded, encoded, kind, number
 from plaudit.errors import DataError
 from plaudit.records import RAW, Conversation, Message, Preference, Record, Steps, conversation_digest, digest
@@ -244,21 +246,39 @@ def only_text(messages: Conversation, record: Record) -> list[tuple[str, str]]:
     return [(message.role, message.text) for message in messages]
 
 
+def structured(record: Preference, name: str) -> Any:
+    """What a tag that holds JSON says; None where there is no such tag, or it is no JSON."""
+    try:
+        return msgspec.json.decode(record.tags[name])
+    except (KeyError, msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def refuse_raw(record: Preference) -> None:
+    """Raise for text that is already rendered, where a layout holds nothing but messages."""
+    if is_raw(record):
+        raise refuse(record, "text that is already rendered, where messages must be (trl and canonical hold it)")
+
+
 def is_raw(record: Preference) -> bool:
     """Whether a record holds text that is already rendered."""
     return any(message.role == RAW for turns in (record.prompt, *record.responses) for message in turns)
 
 
 def beside(record: Preference) -> Row:
-    """Our own columns, those that differ from their defaults; ratings in the order of chosen and rejected."""
+    """Our own columns, those that differ from their defaults; ratings in the order of chosen and rejected.
+
+    Tags and ratings are JSON as text: other tools read their files with `datasets`, which refuses an object whose keys
+    are other ones further down the file.
+    """
     row: Row = {"id": record.id}
     if record.ratings:
         better, worse = record.comparisons()[0]
-        row["ratings"] = [dict(record.ratings[better]), dict(record.ratings[worse])]
+        row["ratings"] = encoded([record.ratings[better], record.ratings[worse]])
     for name, default in _DEFAULTS.items():
         if (value := getattr(record, name)) != default:
             row[name] = value
-    row["tags"] = dict(record.tags)
+    row["tags"] = encoded(record.tags)
     return row
 
 

@@ -13,7 +13,7 @@ from plaudit.errors import DataError
 from plaudit.records import Conversation, Message, Preference, Record, Steps
 
 SPECIFICITY = 50
-HOLDS = PAIR_FIELDS | {"order"}
+HOLDS = PAIR_FIELDS | {"order", "raw"}
 PARQUET = {
     "prompt": "turns", "responses": "list of turns", "ranks": "numbers", "steps": "texts", "labels": "booleans",
     "final_correct": "boolean",

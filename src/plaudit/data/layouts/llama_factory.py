@@ -7,13 +7,27 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from plaudit.data.layouts._fields import Row, is_turn, is_turns, maybe, side, turns
-from plaudit.data.layouts._pairs import exchange, judged, only_text, refuse, sides
+from plaudit.data.layouts._pairs import (
+    PAIR_FIELDS,
+    beside,
+    exchange,
+    judged,
+    only_text,
+    refuse,
+    refuse_raw,
+    sides,
+    structured,
+)  # fmt: skip
 from plaudit.errors import DataError
 from plaudit.records import Preference, Record, message
 
 SPECIFICITY = 30
-HOLDS: frozenset[str] = frozenset()
-PARQUET = {"conversations": "sharegpt", "chosen": "sharegpt message", "rejected": "sharegpt message", "system": "text"}
+HOLDS = PAIR_FIELDS
+READ_BY_TOOL: frozenset[str] = frozenset()
+PARQUET = {
+    "conversations": "sharegpt", "chosen": "sharegpt message", "rejected": "sharegpt message", "system": "text",
+    "tools": "text",
+}  # fmt: skip
 _SPEAKERS = {"user": "human", "assistant": "gpt"}
 
 
@@ -36,22 +50,24 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
 def write(record: Record) -> Row:
     """LLaMA-Factory drops in silence what does not alternate from a human turn to a human turn: refused here, aloud."""
     record, chosen, rejected = sides(record)
+    refuse_raw(record)
     said = only_text(record.prompt, record)
-    row: Row = {}
-    if said and said[0][0] == "system":
-        row["system"] = said.pop(0)[1]
+    has_system = bool(said) and said[0][0] == "system"
+    system = said.pop(0)[1] if has_system else ""
     if not said or [role for role, _ in said] != [("user", "assistant")[i % 2] for i in range(len(said))]:
         raise refuse(record, "turns that do not alternate between user and assistant")
     if len(said) % 2 == 0:
         raise refuse(record, "a prompt that does not end with a user turn")
-    if "system" in row and not row["system"]:
+    if has_system and not system:
         raise refuse(record, "an empty system turn")
-    row["conversations"] = [{"from": _SPEAKERS[role], "value": words} for role, words in said]
+    row: Row = {"conversations": [{"from": _SPEAKERS[role], "value": words} for role, words in said]}
     for name, answer in (("chosen", chosen), ("rejected", rejected)):
         if len(answer) != 1 or answer[0].role != "assistant":
             raise refuse(record, "a response that is not one assistant turn")
         row[name] = {"from": "gpt", "value": only_text(answer, record)[0][1]}
-    return row
+    # LLaMA-Factory looks into every column that its entry names, so both stand in every row.
+    tools = "" if structured(record, "tools") is None else record.tags["tools"]
+    return row | {"system": system, "tools": tools, **beside(record)}
 
 
 def swap(row: Row, record: Preference) -> Row:
@@ -60,7 +76,7 @@ def swap(row: Row, record: Preference) -> Row:
 
 def companion(path: Path) -> tuple[str, Row]:
     """The entry of `dataset_info.json` that makes LLaMA-Factory read the file: (name, entry)."""
-    columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected", "system": "system"}
+    columns = {"messages": "conversations"} | {name: name for name in ("chosen", "rejected", "system", "tools")}
     name = path.name.split(".", 1)[0]
     return name, {"file_name": path.name, "ranking": True, "formatting": "sharegpt", "columns": columns}
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 from plaudit.data.layouts._fields import Row, items, kind, spoken, whole
-from plaudit.data.layouts._pairs import judged, plain, refuse, sides
+from plaudit.data.layouts._pairs import PAIR_FIELDS, beside, judged, plain, refuse, refuse_raw, sides
 from plaudit.errors import DataError
 from plaudit.records import Preference, Record
 
 SPECIFICITY = 40
-HOLDS: frozenset[str] = frozenset()
+HOLDS = PAIR_FIELDS
+READ_BY_TOOL: frozenset[str] = frozenset()
 PARQUET = {"context": "messages", "completions": "ranked"}
 
 
@@ -39,10 +40,11 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
 def write(record: Record) -> Row:
     """Two completions, better first: NeMo-RL takes exactly two, and would train on a tie as on a preference."""
     record, chosen, rejected = sides(record)
+    refuse_raw(record)
     if not record.prompt:
         raise refuse(record, "no prompt")
     ranked = [{"rank": 0, "completion": plain(chosen)}, {"rank": 1, "completion": plain(rejected)}]
-    return {"context": plain(record.prompt), "completions": ranked}
+    return {"context": plain(record.prompt), "completions": ranked, **beside(record)}
 
 
 def swap(row: Row, record: Preference) -> Row:

@@ -6,23 +6,18 @@ defaults (no prompt key) anything else trains without the prompt.
 
 from plaudit.data.layouts import trl_implicit
 from plaudit.data.layouts._fields import Row
-from plaudit.data.layouts.trl_implicit import parse, swap
-from plaudit.records import Record
+from plaudit.data.layouts.trl_implicit import parse, swap, write
 
 DETECTED_AS = "trl_implicit"
-HOLDS = frozenset({"margin"})
-PARQUET = {"chosen": "messages", "rejected": "messages", "margin": "number"}
+HOLDS = trl_implicit.HOLDS
+READ_BY_TOOL = frozenset({"margin"})
+PARQUET = trl_implicit.PARQUET
 
 __all__ = ["parse", "recognises", "swap", "usage", "write"]
 
 
 def recognises(row: Row) -> bool:
     return False  # nothing tells it from trl_implicit, which reads it
-
-
-def write(record: Record) -> Row:
-    row = trl_implicit.write(record)
-    return {key: row[key] for key in ("chosen", "rejected", "margin") if key in row}
 
 
 def usage(path: str) -> str:

@@ -5,16 +5,25 @@ Docs: https://huggingface.co/docs/trl/dataset_formats. Where a side repeats the 
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
-
-import msgspec
 
 from plaudit.data.layouts._fields import Row, is_turn, is_turns, side, spoken
-from plaudit.data.layouts._pairs import PAIR_FIELDS, beside, exchange, is_raw, judged, only_text, plain, refuse, sides
+from plaudit.data.layouts._pairs import (
+    PAIR_FIELDS,
+    beside,
+    exchange,
+    is_raw,
+    judged,
+    only_text,
+    plain,
+    refuse,
+    sides,
+    structured,
+)  # fmt: skip
 from plaudit.records import Conversation, Preference, Record
 
 HOLDS = PAIR_FIELDS
-PARQUET = {"prompt": "messages", "chosen": "messages", "rejected": "messages"}
+READ_BY_TOOL = frozenset({"margin"})
+PARQUET = {"prompt": "messages", "chosen": "messages", "rejected": "messages", "tools": "json"}
 
 
 def recognises(row: Row) -> bool:
@@ -50,11 +59,10 @@ def write(record: Record) -> Row:
         row: Row = dict(zip(("prompt", "chosen", "rejected"), texts))
     else:
         row = {"prompt": plain(record.prompt), "chosen": plain(chosen), "rejected": plain(rejected)}
-    row |= beside(record)
+    row |= beside(record) | {"margin": record.margin}  # TRL fails on a batch in which only some rows have one
     for name in ("tools", "chat_template_kwargs"):  # TRL looks for these two at the top
-        if name in record.tags:
-            with suppress(msgspec.MsgspecError):
-                row[name] = msgspec.json.decode(record.tags[name])
+        if (value := structured(record, name)) is not None:
+            row[name] = value
     return row
 
 
