@@ -21,8 +21,8 @@ def selected(
     with `mean` below `below`.
 
     Conditions that are given must all hold; none given selects every row. Ties (target 1/2) are never selected by a
-    condition, nor counted in the quantile: nobody can have them the wrong way round. Equal means go by row order. A p_wrong that is
-    empty (NaN) is above nothing; where all are empty, `wrong` is refused.
+    condition, nor counted in the quantile: nobody can have them the wrong way round. Equal means go by row order. A
+    p_wrong that is empty (NaN) is above nothing; where all are empty, `wrong` is refused.
 
     >>> m = np.array([-1.0, 2.0, 0.5, 3.0]); p = 1 / (1 + np.exp(m)); t = np.ones(4)
     >>> selected(m, p, p, t, quantile=0.25).tolist(), selected(m, p, p, t, above=0.3).tolist()
