@@ -130,7 +130,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--questions", nargs="+", choices=list(QUESTIONS), default=list(QUESTIONS), metavar="NAME")
     parser.add_argument("--seeds", type=int, default=3, help="folds and bootstraps of the one model, drawn anew")
-    parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
     parser.add_argument("--name", default="annotators")
     args = parser.parse_args()
@@ -143,7 +142,7 @@ def main() -> None:
         for part, keep in table.parts.items():
             results[question, part] = measured(table.rows(keep))
             show(question, part, results[question, part])
-        write(args.name, document(results, learned, args.seeds) | {"notes": args.note})  # after each: nothing is lost
+        write(args.name, document(results, learned, args.seeds))  # after each: nothing is lost
 
 
 def document(results: dict[tuple[str, str], dict[str, Any]], learned: dict[str, int], seeds: int) -> dict[str, Any]:

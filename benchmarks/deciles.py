@@ -248,7 +248,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--blocks", nargs="+", choices=list(BLOCKS), default=list(BLOCKS), metavar="NAME")
     parser.add_argument("--draws", type=int, default=6)
-    parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
     parser.add_argument("--name", default="deciles")
     args = parser.parse_args()
@@ -263,7 +262,7 @@ def main() -> None:
         sizes[name] = f"{len(case):,} ({len(np.unique(case.group)):,})"
         found[name] = [draw(case, block.rate, seed) for seed in range(FIRST_SEED, FIRST_SEED + args.draws)]
         show(name, found[name])
-        write(args.name, document(found, sizes) | {"notes": args.note})  # after each: nothing is lost
+        write(args.name, document(found, sizes))  # after each: nothing is lost
 
 
 if __name__ == "__main__":

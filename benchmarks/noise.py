@@ -1,6 +1,6 @@
 """Which labels are wrong? Planted flips, and who finds them: the committee, one model, cleanlab, influence, length.
 
-    PLAUDIT_DATA=... python benchmarks/noise.py [--sets NAME,NAME@TRUNK+TRUNK] [--seeds 3] [--note TEXT] [--document]
+    PLAUDIT_DATA=... python benchmarks/noise.py [--sets NAME,NAME@TRUNK+TRUNK] [--seeds 3] [--document]
 
 For every set, rate and kind of flip: AUROC for the planted flips with a 95 % interval (bootstrap over prompt groups of
 the mean over draws), precision among the most suspicious 5 %, the difference between the committee and every other
@@ -201,7 +201,6 @@ def main() -> None:
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
     parser.add_argument("--done", type=Path, default=Path.home() / ".cache/plaudit/noise", help="finished parts")
     parser.add_argument("--document", action="store_true", help="compute nothing: write what is finished")
-    parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     args = parser.parse_args()
     args.done.mkdir(parents=True, exist_ok=True)
     blocks = []
@@ -210,7 +209,7 @@ def main() -> None:
         if finished := [d for d in draws if d is not None]:
             blocks.append(block(asked, finished))
             show(blocks[-1])
-    write("noise", document(blocks, args.note, COMMITTEE))
+    write("noise", document(blocks, COMMITTEE))
 
 
 def show(found: dict[str, Any]) -> None:

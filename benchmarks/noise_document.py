@@ -11,7 +11,7 @@ WORLDS = ("vector world", "text world")
 NO_RIVALS = ("random", "oracle", "knows", "reference", "cleanlab, committee", "one of them")  # how their names begin
 
 
-def document(blocks: list[Block], notes: list[str], committee: str) -> dict[str, Any]:
+def document(blocks: list[Block], committee: str) -> dict[str, Any]:
     """The measurement as `results.py` prints it."""
     names = list(dict.fromkeys(b["set"] for b in blocks))
     by_length = max(b["by_length"] for b in blocks)
@@ -26,7 +26,7 @@ def document(blocks: list[Block], notes: list[str], committee: str) -> dict[str,
         f"by inner folds; `reference` is the committee on unflipped labels. torch {machine()['torch']}.",
         "bars": world_bars(blocks) + real_bars(blocks, names),
         "tables": [table for name in names for table in tables([b for b in blocks if b["set"] == name], committee)],
-        "notes": [limits([b for b in blocks if b["set"] == name]) for name in names] + notes,
+        "notes": [limits([b for b in blocks if b["set"] == name]) for name in names],
     }  # fmt: skip
 
 

@@ -129,7 +129,6 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=6)
     parser.add_argument("--n", type=int, default=0, help="comparisons to train on, instead of what SIZES says")
     parser.add_argument("--rates", type=lambda s: [float(r) for r in s.split(",")], default=[], help="only these")
-    parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     parser.add_argument("--phase", choices=["development", "fresh"], default="fresh")
     parser.add_argument("--trunks", default="minilm-l6")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
@@ -158,7 +157,7 @@ def main() -> None:
             found[name].append(json.loads(place.read_text(encoding="utf-8")))
             show(name, found[name][-1])
     if args.phase == "fresh":
-        write("repair", document(found, args.trunks, args.splits) | {"notes": args.note})
+        write("repair", document(found, args.trunks, args.splits))
 
 
 def document(found: dict[str, list], trunks: str, draws: int) -> dict[str, Any]:

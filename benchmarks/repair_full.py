@@ -264,7 +264,7 @@ def told(noise: dict[str, Any]) -> str:
     return text if noise["identified"] else f"{text}: cannot be told"
 
 
-def document(found: dict[str, list[dict[str, Any]]], notes: list[str]) -> dict[str, Any]:
+def document(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """What results.py prints."""
     seeds = [run["seed"] for run in next(iter(found.values()))]
     return {
@@ -277,7 +277,7 @@ def document(found: dict[str, list[dict[str, Any]]], notes: list[str]) -> dict[s
         f"flips `none` is the oracle. A random scorer gets 0.5. Intervals over prompts: bootstrap over prompt groups; over seeds: t.",
         "bars": bars_of(found[WORLD]) if WORLD in found else [],
         "tables": [*(accuracies(name, runs) for name, runs in found.items()), touched(found)],
-        "notes": notes,
+        "notes": [],
     }  # fmt: skip
 
 
@@ -288,14 +288,13 @@ def main() -> None:
     parser.add_argument("--phase", choices=["development", "fresh"], default="fresh")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/repair-full")
     parser.add_argument("--also", action="append", default=[], help="treatments of one more arm, separated by blanks")
-    parser.add_argument("--note", action="append", default=[], help="a remark that is printed below the tables")
     args = parser.parse_args()
     args.store.mkdir(parents=True, exist_ok=True)
     first = 0 if args.phase == "development" else 100
     found = {
         name: runs_of(name, range(first, first + args.seeds), args.store, args.also) for name in args.sets.split(",")
     }
-    result = document(found, args.note)
+    result = document(found)
     if args.phase == "fresh":
         write("repair_full", result)
     else:

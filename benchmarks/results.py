@@ -12,6 +12,7 @@ One script per published figure, its JSON beside it under the same stem. A JSON 
      "tables":   [{"title": "all cells", "columns": ["cell", "ratio"], "rows": [["8 pairs, sorted", 1.7]]}],
      "notes":    ["why a bar was missed and what was tried"]}
 
+Remarks that a person makes stand in notes/NAME.md, one a line after "- ", and are printed below those of the script.
 `title`, `question` and `what` are required. A bar has exactly one of `at_least`, `at_most` and `equals` (a number; the
 value must be it exactly). Whether a bar is met is computed here and never stored; a `value` of null was not measured
 and is printed so. A missed bar is printed as missed and must have a note. Files are taken in the order of their names.
@@ -108,6 +109,13 @@ def section(name: str, found: dict[str, Any]) -> list[str]:
     return [*out, f"Measured by `benchmarks/{name}.py`; numbers in `benchmarks/{name}.json`.", ""]
 
 
+def remarks(folder: Path, name: str) -> list[str]:
+    """What people noted about a measurement, from notes/NAME.md."""
+    path = folder / "notes" / f"{name}.md"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+
+
 def page(folder: Path) -> str:
     """The whole page for a folder of measurements.
 
@@ -121,6 +129,8 @@ def page(folder: Path) -> str:
         except ValueError as error:
             wrong.append(f"{path.name}: is not JSON: {error}")
             continue
+        if isinstance(found[path.stem], dict) and (more := remarks(folder, path.stem)):
+            found[path.stem]["notes"] = [*found[path.stem].get("notes", []), *more]
         wrong += [f"{path.name}: {what}" for what in mistakes(found[path.stem])]
     if wrong:
         raise ValueError("\n".join(wrong))

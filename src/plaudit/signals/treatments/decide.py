@@ -10,8 +10,8 @@ DECISIONS = ("", "keep", "flip", "tie", "drop")
 
 
 def treat(decision: NDArray, label: NDArray, target: NDArray, margin: NDArray, weight: NDArray) -> Targets:
-    """`decision` [P] strings; `label` as the rows came, 1/2 of a tie. A decided row loses what earlier treatments did to
-    it: a person goes before a model.
+    """`decision` [P] strings; `label` as the rows came, 1/2 of a tie. A decided row loses what earlier treatments
+    did to it: a person goes before a model.
 
     >>> one = np.ones(3)
     >>> treat(np.array(["flip", "tie", ""]), one, one, one, one).target.tolist()
