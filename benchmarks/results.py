@@ -116,6 +116,17 @@ def remarks(folder: Path, name: str) -> list[str]:
     return [line.removeprefix("- ") for line in lines if line.startswith("- ")]
 
 
+def unmeasured(folder: Path) -> list[tuple[str, str]]:
+    """Scripts that would publish a measurement and have not done so: name, and what they are about."""
+    out = []
+    for path in sorted(folder.glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        publishes = any(line.startswith("from harness import") and " write" in line for line in text.splitlines())
+        if publishes and "def main()" in text and not path.with_suffix(".json").exists():
+            out.append((path.stem, text.removeprefix('"""').split("\n", 1)[0].rstrip('"')))
+    return out
+
+
 def page(folder: Path) -> str:
     """The whole page for a folder of measurements.
 
@@ -145,6 +156,9 @@ def page(folder: Path) -> str:
     ]
     if missed:
         out += ["**Bars that are not met**", "", *grid(["section", "what", "bar", "measured"], missed), ""]
+    if waiting := unmeasured(folder):
+        rows = [[f"`benchmarks/{name}.py`", about] for name, about in waiting]
+        out += ["**Not measured yet**", "", *grid(["script", "about"], rows), ""]
     for name, one in found.items():
         out += section(name, one)
     return "\n".join(out).rstrip() + "\n"

@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from harness import write
+
 BAR = (0.85, 0.93)
 LENGTH_BAR = 0.60
 SIZES = {"train": (4000, 0), "choose": (300, 2), "held_out": (2000, 1)}
@@ -111,7 +113,7 @@ def main() -> None:
         folder = asked.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         found = measure(folder, asked.seed, asked.epochs)
-    Path(__file__).with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write("world_calibration", found)
     for row in found["tables"][0]["rows"]:
         print(*row)
 

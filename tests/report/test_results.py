@@ -79,3 +79,18 @@ def test_cells_cannot_break_the_table(tmp_path):
     table = {"title": "all", "columns": ["a|b", "n"], "rows": [["<b>\nx|", 12345], ["y", 0.51239]]}
     text = page(tmp_path, one={**GOOD, "tables": [table]})
     assert "| a\\|b | n |\n|---|---:|\n| &lt;b> x\\| | 12,345 |\n| y | 0.5124 |" in text
+
+
+def test_scripts_without_a_measurement_and_remarks_of_people_are_printed(tmp_path):
+    (tmp_path / "fast.py").write_text(
+        '"""Is it fast?\n"""\nfrom harness import machine, write\n\n\ndef main():\n    ...\n'
+    )
+    (tmp_path / "done.json").write_text(json.dumps({
+        "title": "T", "question": "Q", "what": "W", "bars": [{"name": "b", "bar": "1", "value": 0, "at_least": 1}]}))  # fmt: skip
+    with pytest.raises(ValueError, match="no note says why"):
+        results.page(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/done.md").write_text("- The cores were busy.\n")
+    page = results.page(tmp_path)
+    assert "- The cores were busy." in page
+    assert "| `benchmarks/fast.py` | Is it fast? |" in page
