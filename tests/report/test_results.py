@@ -85,8 +85,9 @@ def test_scripts_without_a_measurement_and_remarks_of_people_are_printed(tmp_pat
     (tmp_path / "fast.py").write_text(
         '"""Is it fast?\n"""\nfrom harness import machine, write\n\n\ndef main():\n    ...\n'
     )
-    (tmp_path / "done.json").write_text(json.dumps({
-        "title": "T", "question": "Q", "what": "W", "bars": [{"name": "b", "bar": "1", "value": 0, "at_least": 1}]}))  # fmt: skip
+    bar = {"name": "b", "bar": "1", "value": 0, "at_least": 1}
+    found = {"title": "T", "question": "Q", "what": "W", "bars": [bar]}
+    (tmp_path / "done.json").write_text(json.dumps(found))
     with pytest.raises(ValueError, match="no note says why"):
         results.page(tmp_path)
     (tmp_path / "notes").mkdir()
