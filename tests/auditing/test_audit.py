@@ -1,6 +1,7 @@
 """An audit end to end on the random model: what it writes, that it resumes, and that company changes nothing."""
 
 import json
+import re
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,7 +11,9 @@ from plaudit.auditing import store
 from plaudit.auditing.audit import audit
 from plaudit.auditing.cache import prune
 from plaudit.auditing.options import AuditOptions
-from plaudit.auditing.summary import beside_length
+from plaudit.auditing.show import _rates as show_rates
+from plaudit.auditing.show import show
+from plaudit.auditing.summary import beside_length, noise_document
 from plaudit.data.worlds import make
 from plaudit.data.worlds._files import lines, row
 from plaudit.data.write import write
@@ -18,6 +21,7 @@ from plaudit.errors import OptionError, PlauditError
 from plaudit.models import features as feature_room
 from plaudit.records import group
 from plaudit.rewards.load import load
+from plaudit.signals.noise import estimate
 
 ROWS = 90
 
@@ -69,9 +73,54 @@ def test_votes_are_mere_length_only_where_they_follow_it():
 
 def test_groups_that_cannot_be_made_even_are_refused_before_the_pass(file, monkeypatch):
     monkeypatch.setattr("plaudit.auditing.audit.poll", None)  # would be called after the pass
-    for by, why in (("nosuch", "unknown groups"), ("annotator", "does not tell")):
+    refused = [("nosuch", "unknown groups"), ("annotator", "does not tell"), ("longer", r"in fold \d of 5 (no|only)")]
+    for by, why in refused:
         with pytest.raises(OptionError, match=why):
             audit([file], model="tiny", fair_by=by)
+
+
+def test_checks_are_told_before_a_model_is_loaded_and_a_benchmark_is_read_before_that(file, monkeypatch, tmp_path):
+    told = []
+
+    def load_models(options):
+        raise PlauditError(f"{len(told)} checks were told")
+
+    monkeypatch.setattr("plaudit.auditing.audit.trunks_of", load_models)
+    with pytest.raises(PlauditError, match=r"1\d checks were told"):
+        audit([file], model="tiny", on_checks=told.extend)
+    assert "equal_pairs" not in [f.name for f in told]
+    assert {f.status for f in told if f.name == "benchmark_overlap"} == {"skip"}
+    monkeypatch.setattr("plaudit.auditing.audit.gather", None)
+    with pytest.raises(PlauditError, match="no such file"):
+        audit([file], model="tiny", against=str(tmp_path / "typo.jsonl"))
+    (tmp_path / "odd.jsonl").write_text('{"some": "thing"}\n')
+    with pytest.raises(PlauditError, match="holds no prompt.*no prompt in this row"):
+        audit([file], model="tiny", against=str(tmp_path / "odd.jsonl"))
+
+
+def test_bare_prompts_are_a_benchmark_and_rows_without_one_are_counted(file, cache, tmp_path, capsys):
+    first = json.loads(file.read_bytes().splitlines()[0])["prompt"]
+    bare = tmp_path / "bench.jsonl"
+    bare.write_text(json.dumps({"prompt": first}) + '\n{"answer": 4}\n')
+    found = audit([file], model="tiny", members=4, cache=cache, against=str(bare)).summary["data_checks"]
+    overlap = found["benchmark_overlap"]
+    assert overlap["status"] == "warn"
+    assert overlap["value"]["benchmark_rows_unread"] == 1
+    assert "1 rows of the benchmark could not be read" in overlap["text"]
+    assert "1 of 2 rows hold no prompt" in capsys.readouterr().err
+
+
+def test_the_lower_bound_of_the_reachable_is_the_committee_s(done):
+    found, _ = done
+    held = found.summary["accuracy"]
+    lower = found.summary["data_checks"]["reachable"]["value"]["lower"]
+    assert lower == {"score": held["score"], "low": held["low"], "high": held["high"]}
+
+
+def test_no_folder_of_this_machine_is_in_the_signals(done, file):
+    found, target = done
+    assert found.signals["source"][0] == f"{file.name}:1"
+    assert str(file.parent).encode() not in b"".join(bytes_of(target).values())
 
 
 def test_what_lies_in_the_folder(done):
@@ -204,6 +253,10 @@ def test_scorers_can_vote(file, tmp_path, capsys):
     assert [m["name"] for m in found.summary["members"]] == ["length", "random"]
     longer = found.signals["chosen_is_longer"]
     assert (np.sign(found.signals["margins"][:, 0]) == longer).all()
+    checks = found.summary["data_checks"]
+    assert checks["equal_pairs"]["status"] == "skip"
+    assert "--scorer" in checks["equal_pairs"]["text"]
+    assert checks["reachable"]["value"]["lower"] is None  # they vote in-sample
     panel = load(tmp_path / "audit/committee")
     assert panel.votes_all(list(make("text-v1", n=2, seed=1).preferences))[0].shape == (2, 2)
 
@@ -220,6 +273,78 @@ def test_a_named_noise_model_shows_its_rates(file, cache, model):
     assert found.summary["noise"]["model"] == model
     for rate in found.summary["noise"]["rates"].values():
         assert rate["low"] <= rate["rate"] <= rate["high"]
+
+
+def tagged(tmp_path, n=300):
+    """Pairs with a topic (some rows do not say), an id a row, and one value for all; `noise` flips every third cat."""
+    records = [row(p) for p in make("text-v1", n=n, seed=8).preferences]
+    for i, r in enumerate(records):
+        r["tags"] = {"serial": str(i), "kind": "all"} | ({} if i % 10 == 0 else {"topic": ("cats", "dogs")[i % 2]})
+    path = tmp_path / "tagged.jsonl"
+    path.write_bytes(lines(records))
+    return path
+
+
+def test_noise_by_a_tag_or_a_file(tmp_path, cache):
+    path = tagged(tmp_path)
+    found = audit([path], model="tiny", members=4, cache=cache, noise="tag:topic").summary["noise"]
+    assert (found["model"], found["by"]) == ("group", "tag:topic")
+    assert set(found["rates"]) == {"cats", "dogs", "(not said)"}
+    by_file = audit([path], model="tiny", members=4, cache=cache, noise="group").summary["noise"]
+    assert set(by_file["rates"]) == {"tagged.jsonl"}
+    with pytest.raises(OptionError, match=r"no row has the tag 'mood'\n  tags of these rows: kind, serial, topic"):
+        audit([path], model="tiny", noise="tag:mood")
+    with pytest.raises(OptionError, match=r"unknown model 'grup'; known: none, uniform, group, annotator, tag:NAME"):
+        audit([path], model="tiny", noise="grup")
+
+
+def test_whose_rate_is_told_is_told_by_name(capsys):
+    draw = np.random.default_rng(0)
+    gold = draw.normal(0, 3, 4040)
+    flipped = draw.random(4040) < 0.2
+    clean = np.where(draw.random(4040) < 1 / (1 + np.exp(-np.abs(gold))), 1, -1)
+    mean = np.abs(gold) * clean * np.where(flipped, -1, 1)
+    who = np.where(np.arange(4040) < 4000, "many", "few").astype(object)
+    found = estimate(mean, np.ones(4040), who, model="annotator")
+    rates = noise_document(found, "annotator")["rates"]
+    assert (rates["many"]["identified"], rates["few"]["identified"]) == (True, False)
+    assert np.isnan(found.p_wrong[4000:]).all()
+    assert np.isfinite(found.p_wrong[:4000]).all()
+    show_rates(noise_document(found, "annotator"))
+    said = capsys.readouterr().err
+    assert "by annotator: few: somewhere in" in said
+    assert re.search(r"by annotator: many: \d+\.\d% of labels wrong", said)
+
+
+def test_tags_have_rows_of_their_own(tmp_path, cache):
+    path = tagged(tmp_path)
+    tags = audit([path], model="tiny", members=4, cache=cache).summary["tags"]
+    assert set(tags) == {"topic"}  # neither an id nor what is the same everywhere
+    assert set(tags["topic"]["values"]) == {"cats", "dogs"}
+    assert sum(v["n"] for v in tags["topic"]["values"].values()) == 270
+    assert tags["topic"]["more"] == 0
+
+
+def test_the_next_command_can_be_pasted(done, tmp_path, capsys):
+    found, _ = done
+    summary = {**found.summary, "options": {"columns": "prompt=my q", "layers": "1"}}
+    show(summary, ["my pairs.csv"], "an audit")
+    said = capsys.readouterr().err
+    first, second = (said.index(word) for word in ("next: plaudit audit", "plaudit repair"))
+    assert first < second  # a random model knows nothing: do not act, ask a stronger one
+    assert (
+        "plaudit audit 'my pairs.csv' --model smollm2-135m --columns 'prompt=my q' --output-dir 'an audit-str" in said
+    )
+    assert "plaudit repair 'my pairs.csv' --columns 'prompt=my q' --audit 'an audit' --output repaired.csv" in said
+    sure = {**summary, "accuracy": {"score": 0.9, "low": 0.8, "high": 0.95, "n": 90}}
+    sure["length"] = {**sure["length"], "mere": False}
+    show(sure, [str(tmp_path)], "out")
+    assert "next: plaudit repair FILE --columns" in capsys.readouterr().err
+
+
+def test_options_that_matter_for_the_next_command_are_kept(file, cache, tmp_path):
+    found = audit([file], model="tiny", members=4, cache=cache, pools="read", seed=3, batch_tokens=512)
+    assert found.summary["options"] == {"members": 4, "pools": "read", "seed": 3}
 
 
 def test_lists_and_ties(tmp_path, cache):
@@ -259,7 +384,7 @@ def test_the_cache_is_bounded(file, tmp_path):
     assert AuditOptions(model="tiny").cache_gb == 20
 
 
-def test_influence_and_fair_weights_become_columns(file, cache, tmp_path):
+def test_influence_and_fair_weights_become_columns_and_a_table(file, cache, tmp_path, capsys):
     many = tmp_path / "many.jsonl"
     many.write_bytes(lines([row(p) for p in make("text-v1", n=300, seed=8).preferences]))
     found = audit([many], output_dir=tmp_path / "a", model="tiny", members=4, cache=cache, fair_by="longer")
@@ -267,5 +392,28 @@ def test_influence_and_fair_weights_become_columns(file, cache, tmp_path):
         assert np.isfinite(found.signals[name]).all(), name
         assert name in pq.read_table(tmp_path / "a/signals.parquet").column_names
     assert (found.signals["fair_weight"] >= 0).all()
+    told = json.loads((tmp_path / "a/audit.json").read_text())["influence"]
+    assert told["head"].startswith("a linear head on tiny, layer ")
+    assert 0 < told["harmful"] < 1
+    assert set(told["worst"]) <= set(found.signals["id"])
+    fair = told["fair"]
+    assert set(fair["groups"]) == {"chosen longer", "chosen shorter"} | ({"equal"} & set(fair["groups"]))
+    assert sum(g["n"] for g in fair["groups"].values()) == 300
+    assert [o["penalty"] for o in fair["offers"]] == [None, 10.0, 1.0, 0.1]
+    ranges = [o["heaviest"] - o["lightest"] for o in fair["offers"]]
+    assert ranges == sorted(ranges)
+    show(found.summary, [str(many)], "a")
+    printed = capsys.readouterr()
+    assert "groups by longer, served by heads that never saw them" in printed.out
+    assert "penalty 1 (column fair_weight)" in printed.out
+    assert "influence is that of a linear head on tiny" in printed.err
+    assert "Who is served how well" in (tmp_path / "a/report.html").read_text()
     with pytest.raises(OptionError, match="out of fold"):
         audit([file], model="tiny", in_sample=True, influence=True)
+
+
+def test_influence_alone_has_no_groups(file, cache, tmp_path):
+    found = audit([file], output_dir=tmp_path / "a", model="tiny", members=4, cache=cache, influence=True)
+    assert found.summary["influence"]["fair"] is None
+    assert "fair_weight" not in found.signals.columns
+    assert "What do single preferences do?" in (tmp_path / "a/report.html").read_text()

@@ -144,7 +144,7 @@ def test_votes_that_may_be_mere_length_say_so(columns, doubt):
 def test_nearly_nothing_is_still_a_page(rows):
     columns = {name: column[:rows] for name, column in signals().items()}
     found = document(columns, noise=False)
-    found.update(sources={}, annotators={}, data_checks={}, left_out=[], deciles=[])
+    found.update(sources={}, annotators={}, tags={}, data_checks={}, left_out=[], deciles=[], influence=None)
     found["members"], found["likeness"] = found["members"][:1], {"mean": 1.0, "members": [[1.0]]}
     if rows == 0:
         found["accuracy"] = {"score": None, "low": None, "high": None, "n": 0}
@@ -171,6 +171,44 @@ def test_the_commands_name_the_file_when_there_is_one(columns):
     assert "FILE a file" not in said
     found["sources"] = {"a\u202eb.csv": found["sources"]["my pairs.csv"]}
     assert "plaudit repair FILE --audit D" in words(page(found, columns, []))
+
+
+def test_the_commands_carry_what_was_asked_for(columns):
+    found = document(columns, noise=False)
+    found["sources"] = {"pairs.csv": found["sources"]["one.jsonl"]}
+    found["options"] = {"layout": "trl", "columns": "prompt=my question", "layers": "1,2", "length_member": True,
+                        "noise": "none"}  # fmt: skip
+    found["accuracy"]["low"] = 0.45
+    shown_commands = commands(page(found, columns, []))
+    reading = "--layout trl --columns 'prompt=my question'"
+    assert shown_commands[0] == shown_commands[1]  # the first of the list also stands at the top
+    assert shown_commands[0] == (
+        f"plaudit audit pairs.csv --model smollm2-135m {reading} --length-member --noise none "
+        "--output-dir audit-stronger"
+    )
+    for command in (c for c in shown_commands if "repair" in c.split()[1] and "--undo" not in c):
+        assert f"pairs.csv {reading} " in command
+    assert f"plaudit convert repaired.csv {reading} --to canonical --output canonical.jsonl" in shown_commands
+    assert f"tiny {reading} --layers 1,2 --length-member --noise uniform --output-dir audit-noise" in shown_commands[-1]
+    found["options"] = {"columns": "prompt=\u202e"}
+    assert "--columns COLUMNS --audit D" in words(page(found, columns, []))
+
+
+def test_influence_and_tags_are_on_the_page_when_they_were_asked_for(columns):
+    said = words(page(document(columns), columns, []))
+    for part in (
+        "By tag: topic", "and 3 more values with 17 comparisons", "a linear head on tiny, layer 2, read, whatever",
+        "Who is served how well, by tag:topic?", "without 40.0 % of the comparisons", "rank correlation +0.80",
+        "penalty 1 (column fair_weight) 0.500 1.500 0.100 20.0 % 70.0 % −2.00 to +4.00", "no weights 0.500",
+        "fewer than 20 comparisons were at hand: birds (in 5 of 5 folds)", "4 comparisons do not say",
+        "per value of the tag topic", "30 20.0 % 10.0 % to 30.0 % empty",
+    ):  # fmt: skip
+        assert part in said, part
+    found = document(columns)
+    found.update(influence=None, tags={})
+    said = words(page(found, columns, []))
+    assert "What do single preferences do?" not in said
+    assert "By tag" not in said
 
 
 def test_one_pair_judged_by_several_is_shown_once(columns):
@@ -205,10 +243,12 @@ def commands(html):
 
 @pytest.mark.parametrize("voters", [{"model": "tiny"}, {"model": "", "scorer": "length"}])
 @pytest.mark.parametrize("score", [0.7, 0.5])
-def test_every_command_is_one_that_plaudit_knows(columns, voters, score):
+@pytest.mark.parametrize("options", [{}, {"layout": "trl", "columns": "prompt=my question", "heads": "mlp"}])
+def test_every_command_is_one_that_plaudit_knows(columns, voters, score, options):
     from plaudit.cli import app
 
     found = document(columns, noise=False)
+    found["options"] = options
     found["voters"].update(voters)
     found["accuracy"].update(score=score, low=score - 0.05)
     shown_commands = commands(page(found, columns, []))
@@ -217,7 +257,7 @@ def test_every_command_is_one_that_plaudit_knows(columns, voters, score):
         first, *rest = shlex.split(command)
         assert first == "plaudit"
         parsed, bound, _ = app().parse_args(rest, exit_on_error=False, print_error=False)
-        assert parsed.__name__ in {"repair", "audit", "train"}
+        assert parsed.__name__ in {"repair", "audit", "train", "convert"}
         assert bound.arguments
 
 

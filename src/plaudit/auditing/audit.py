@@ -1,6 +1,6 @@
 """Price every preference of some files: `plaudit.audit`, one pass of a trunk and a folder that says what to trust."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,22 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.auditing import checking, scorers, store, summary
+from plaudit.auditing.influence_asked import Asked, asked, fair_groups, told
+from plaudit.auditing.influence_fair import kinds_of
 from plaudit.auditing.material import Docket, Material, docket, gather
 from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.trained import poll_trained
-from plaudit.auditing.vote import Poll, fair_groups, influences, poll, trunks_of
+from plaudit.auditing.vote import Poll, poll, trunks_of
 from plaudit.data.columns import renames
+from plaudit.data.findings import Finding
 from plaudit.data.tally import first_alike, first_opposed
 from plaudit.errors import OptionError, PlauditError
-from plaudit.models.score import ModelScorer
 from plaudit.models.tokens import Encoded, encode_all, equal_after_cut
 from plaudit.report.pages.audit import page
-from plaudit.report.terminal import note
-from plaudit.signals.noise import Noise, estimate
+from plaudit.report.terminal import clean, note
+from plaudit.signals.noise import WIDEST, Noise, NoiseModel, estimate
 from plaudit.signals.price import Thresholds, price
 from plaudit.signals.votes import Signals, Votes, likeness
 
 TRAINED = ("lora", "full")
+NOISE = ("none", "uniform", "group", "annotator")
+UNNAMED = "(not said)"  # rows without the tag or annotator that a noise model asks about
 
 
 @dataclass(frozen=True)
@@ -40,47 +44,57 @@ def audit(
     *,
     output_dir: str | Path | None = None,
     options: AuditOptions | None = None,
+    on_checks: Callable[[Sequence[Finding]], None] | None = None,
     **more: Any,
 ) -> Audit:
     """Let a committee price every preference in the files; publish a folder when `output_dir` is given.
 
     `more` are options by name: `plaudit.audit(["hh.jsonl"], model="minilm-l6")`. Signals are described in
-    `signals.price`; the folder in `auditing.store`.
+    `signals.price`; the folder in `auditing.store`. `on_checks` is told what the checks found that need no model,
+    before any is loaded.
 
     Raises:
         PlauditError: the folder exists already, nothing in the files was compared, or a model cannot be read.
     """
     options = AuditOptions(**{**(options.model_dump() if options else {}), **more})
     ready(options, output_dir)
+    against = checking.benchmark(options.against)
     material = gather(
         files, layout=options.layout, columns=renames(options.columns), by=options.group_by, rejects=options.rejects
     )
-    trunks: list[ModelScorer] = []
-    kept: list[list[Encoded]] = []
-    if options.scorer:
-        case, ballot = scorers.ask(material, options)
-        encoded = None
-    else:
-        trunks = trunks_of(options)
-        everything = [encode_all(material.preferences, t.loaded.policy) for t in trunks]
-        case = docket(material, _refused(everything, material))
-        fair_groups(case, options)  # what it refuses is refused before the long pass
-        kept = [[own[i] for i in case.place] for own in everything]
-        encoded = kept[0]
-        ballot = poll_trained(case, trunks, options) if options.heads in TRAINED else poll(case, trunks, kept, options)
+    _tagged(material, options)
+    found = checking.before(material, against)
+    if on_checks:
+        on_checks(found)
+    case, ballot, equal, added = _voted(material, options)
+    found += checking.after(material, equal)
     signals = priced(material, case, ballot, options)
-    noise = noise_of(signals, ballot.votes, options)
+    noise = noise_of(signals, case, ballot.votes, options)
     if noise is not None:
         signals = signals.having(p_wrong=noise.p_wrong)
-    if options.influence or options.fair_by:
-        signals = signals.having(**influences(case, trunks, kept, ballot.votes.fold, options))
-    findings = checking.findings(material, case, _equal(case, encoded), options)
-    document = summary.document(material, case, signals, ballot.votes, noise, findings, options, likeness(ballot.votes))
+    document = summary.document(material, case, signals, ballot.votes, noise, found, options, likeness(ballot.votes))
+    if added is not None:
+        signals = signals.having(**added.columns)
+    document["influence"] = told(added.facts, signals) if added else None
     if output_dir is not None:
         shown = summary.suspicious(case, signals, options.shown)
         html = page(document, signals, shown)
         store.save(Path(output_dir), signals, document, html, ballot.write)
     return Audit(signals, document)
+
+
+def _voted(material: Material, options: AuditOptions) -> tuple[Docket, Poll, list[int] | None, Asked | None]:
+    """What is voted on, the votes, pairs that are equal to the model (None: nobody looked), influence if asked for."""
+    if options.scorer:
+        return (*scorers.ask(material, options), None, None)
+    trunks = trunks_of(options)
+    everything = [encode_all(material.preferences, t.loaded.policy) for t in trunks]
+    case = docket(material, _refused(everything, material))
+    kind = fair_groups(case, options)  # what it refuses is refused before the long pass
+    kept = [[own[i] for i in case.place] for own in everything]
+    ballot = poll_trained(case, trunks, options) if options.heads in TRAINED else poll(case, trunks, kept, options)
+    wanted = options.influence or options.fair_by
+    return case, ballot, _equal(case, kept[0]), asked(case, trunks, kept, kind, options) if wanted else None
 
 
 def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
@@ -94,6 +108,8 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
         mistakes.append("--influence and --fair-by need heads that vote out of fold: no --scorer, no --in-sample")
     if options.scorer and options.in_sample:
         mistakes.append("--in-sample is about heads; given scorers vote as they are")
+    if options.noise not in NOISE and not (options.noise.startswith("tag:") and options.noise[4:]):
+        mistakes.append(f"noise: unknown model {options.noise!r}; known: {', '.join(NOISE)}, tag:NAME")
     if mistakes:
         raise OptionError(mistakes)
     if output_dir is not None and Path(output_dir).exists():
@@ -110,10 +126,8 @@ def _refused(everything: Sequence[Sequence[Encoded]], material: Material) -> dic
     return out
 
 
-def _equal(case: Docket, encoded: Sequence[Encoded] | None) -> list[int]:
+def _equal(case: Docket, encoded: Sequence[Encoded]) -> list[int]:
     """Pairs whose two responses are the same tokens to the first trunk; places in the material."""
-    if encoded is None:
-        return []
     return [int(i) for i, e in zip(case.place, encoded, strict=True) if len(e.responses) == 2 and equal_after_cut(e)]
 
 
@@ -124,12 +138,14 @@ def priced(material: Material, case: Docket, ballot: Poll, options: AuditOptions
     c, o = case.comparisons, material.seen
     at = case.place[c.preference]
     column = lambda values: np.array([values[i] for i in c.preference], object)  # noqa: E731
+    file = kinds_of(case.preferences, c, "source")  # no folder of this machine
+    line = column([p.source.rpartition(":")[2] for p in case.preferences])
     chars = np.concatenate([[len(r[-1].text) if r else 0 for r in p.responses] for p in case.preferences])
     ids = np.array([o.id(i) for i in range(len(o))] + [""], object)
     key: dict[str, NDArray] = {
         "id": column([p.id for p in case.preferences]), "better": c.better.astype(np.int32),
         "worse": c.worse.astype(np.int32), "content": column([p.content for p in case.preferences]),
-        "source": column([p.source for p in case.preferences]), "group": case.group,
+        "source": np.array([f"{f}:{n}" for f, n in zip(file, line, strict=True)], object), "group": case.group,
         "annotator": column([p.annotator for p in case.preferences]), "label": case.label,
         "fold": ballot.votes.fold.astype(np.int32),
     }  # fmt: skip
@@ -142,13 +158,32 @@ def priced(material: Material, case: Docket, ballot: Poll, options: AuditOptions
     return Signals({**key, **signals.columns, **rest}, signals.facts)
 
 
-def noise_of(signals: Signals, votes: Votes, options: AuditOptions) -> Noise | None:
-    """The named noise model, fitted; a note when the votes cannot tell its rate."""
+def _tagged(material: Material, options: AuditOptions) -> None:
+    """Refuse a noise model by a tag that no row has."""
+    tag = options.noise.removeprefix("tag:")
+    if options.noise.startswith("tag:") and not any(p.tags.get(tag) for p in material.preferences):
+        tags = sorted({name for p in material.preferences for name in p.tags})
+        known = "tags of these rows: " + ", ".join(clean(name, 40) for name in tags[:20]) if tags else "no row has tags"
+        raise OptionError([f"noise: no row has the tag {tag!r}"], advice=known)
+
+
+def noise_groups(case: Docket, options: AuditOptions) -> NDArray[np.object_]:
+    """Whose rate of wrong labels is asked for, by name, for every comparison [P]."""
+    if options.noise in ("none", "uniform"):
+        return np.full(len(case.group), "all", object)
+    kind = kinds_of(case.preferences, case.comparisons, "source" if options.noise == "group" else options.noise)
+    return np.where(kind == "", UNNAMED, kind).astype(object)
+
+
+def noise_of(signals: Signals, case: Docket, votes: Votes, options: AuditOptions) -> Noise | None:
+    """The named noise model, fitted; a note on whose rate the votes cannot tell."""
     if options.noise == "none":
         return None
-    files = np.array([s.rsplit(":", 1)[0] for s in signals["source"]], object)
-    kind = signals["annotator"] if options.noise == "annotator" else files
-    found = estimate(signals["mean"], votes.target, kind, model=options.noise)
-    if not found.identified:
-        note("the votes never become sure enough to tell the rate of wrong labels: p_wrong stays empty")
+    model: NoiseModel = "group" if options.noise.startswith("tag:") else options.noise  # type: ignore[assignment]
+    found = estimate(signals["mean"], votes.target, noise_groups(case, options), model=model)
+    unsure = [name for name, (_, low, high, _) in found.rates.items() if high - low >= WIDEST]
+    if unsure:
+        of = "" if len(unsure) == len(found.rates) else " of " + ", ".join(clean(name, 60) for name in unsure[:5])
+        of += f" and {len(unsure) - 5} more" if of and len(unsure) > 5 else ""
+        note(f"the votes never become sure enough to tell the rate of wrong labels{of}: p_wrong stays empty there")
     return found

@@ -1,6 +1,7 @@
-"""Run the checks that need no model, each with the columns it names."""
+"""Run the checks that need no model, each with the columns it names; what asks for tokens comes after the others."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,38 +9,71 @@ from numpy.typing import NDArray
 
 from plaudit import catalog
 from plaudit.auditing.material import Docket, Material
-from plaudit.auditing.options import AuditOptions
 from plaudit.data.findings import Finding
-from plaudit.data.read import read
-from plaudit.records import Preference
+from plaudit.data.prompts import Prompts, prompts
+from plaudit.report.terminal import clean, note
 from plaudit.signals.recipes import columns_of
 
 ROOM = "plaudit.data.checks"
+WHY = {
+    "against": "not asked for: --against FILE names benchmark prompts",
+    "equal_pairs": "not looked at: scorers given by --scorer cut texts by rules of their own",
+}
 
 
-def findings(material: Material, case: Docket, equal_pairs: Sequence[int], options: AuditOptions) -> list[Finding]:
-    """Every check of the room, by name; one whose columns are not at hand says so."""
-    columns: dict[str, Any] = {
-        "outline": material.seen, "preferences": material.preferences, "equal_pairs": list(equal_pairs),
-    }  # fmt: skip
-    if options.against:
-        columns["against"] = _benchmark(options.against)
-    out = []
-    for name in catalog.names(ROOM):
-        part = catalog.load(ROOM, name)
-        wanted = columns_of(part.check)
-        missing = [column for column in wanted if column not in columns]
-        if missing:
-            out.append(Finding(name, "skip", f"not asked for: needs {missing[0]} (--{missing[0]})"))
-        else:
-            out.append(part.check(**{column: columns[column] for column in wanted}))
-    return out
+def benchmark(files: str) -> Prompts | None:
+    """The prompts named by `--against`, with a note on rows that cannot be read; None when nobody named any.
 
-
-def _benchmark(files: str) -> list[Preference]:
-    """The preferences of the benchmark files named by `--against`."""
+    Raises:
+        DataError: a file is missing, or holds no prompt.
+    """
     paths = [f.strip() for f in files.split(",") if f.strip()]
-    return [record for row in read(paths) for record in row.records if isinstance(record, Preference)]
+    if not paths:
+        return None
+    found = prompts(paths)
+    if found.left:
+        total, first = len(found.left) + len(found.preferences), ": ".join(found.left[0])
+        note(f"--against: {len(found.left):,} of {total:,} rows hold no prompt, such as {clean(first, 200)}")
+    return found
+
+
+def before(material: Material, against: Prompts | None) -> list[Finding]:
+    """Every check of the room that needs no tokens, by name: what can be said before a model is loaded."""
+    columns: dict[str, Any] = {"outline": material.seen, "preferences": material.preferences}
+    if against is not None:
+        columns |= {"against": against.preferences, "against_unread": len(against.left)}
+    return [_run(name, columns) for name in catalog.names(ROOM) if "equal_pairs" not in _wanted(name)]
+
+
+def after(material: Material, equal_pairs: Sequence[int] | None) -> list[Finding]:
+    """The checks that compare tokens. `equal_pairs`: places in the material; None when nobody looked."""
+    columns: dict[str, Any] = {"outline": material.seen, "preferences": material.preferences}
+    if equal_pairs is not None:
+        columns["equal_pairs"] = list(equal_pairs)
+    return [_run(name, columns) for name in catalog.names(ROOM) if "equal_pairs" in _wanted(name)]
+
+
+def _wanted(name: str) -> list[str]:
+    return columns_of(catalog.load(ROOM, name).check)
+
+
+def _run(name: str, columns: dict[str, Any]) -> Finding:
+    """One check; where a column that it names is not at hand, that is the finding."""
+    missing = [column for column in _wanted(name) if column not in columns]
+    if missing:
+        return Finding(name, "skip", WHY.get(missing[0], f"needs {missing[0]}"))
+    found: Finding = catalog.load(ROOM, name).check(**{column: columns[column] for column in _wanted(name)})
+    return found
+
+
+def bounded(findings: Sequence[Finding], accuracy: dict[str, Any], out_of_fold: bool) -> list[Finding]:
+    """The findings by name, and in `reachable` the lower bound: what the committee reaches on labels it never saw."""
+    out = sorted(findings, key=lambda finding: finding.name)
+    lower = {name: accuracy[name] for name in ("score", "low", "high")}
+    known = out_of_fold and lower["score"] is not None
+    return [
+        replace(f, value={**f.value, "lower": lower}) if known and f.name == "reachable" and f.value else f for f in out
+    ]
 
 
 def reliability(material: Material, case: Docket) -> NDArray[np.float64]:

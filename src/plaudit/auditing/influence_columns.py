@@ -24,7 +24,7 @@ def columns(
 
     `influence`: what one more unit of this row's weight share does to the loss on other prompts; positive is harm.
     `self_influence`: how much the row, unseen, would change the head's mind about itself. `fair_weight`: see
-    `influence_fair.cross_fitted`; the treatment `fairif` multiplies it into the weights.
+    `influence_fair.crossed`; the treatment `fairif` multiplies it into the weights.
 
     Raises:
         PlauditError: fewer than two folds, or fewer than two groups with enough rows in a fold.

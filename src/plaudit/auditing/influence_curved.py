@@ -85,10 +85,11 @@ def curved_effects(
     train: Margins, judge: Margins, kind: NDArray, parameters: Parameters, *, ridge: float, damping: float = 0.0,
     curvature: Curvature = "gauss-newton", steps: int = 200, tolerance: float = 1e-6,
 ) -> Curved:  # fmt: skip
-    """S [G, P] of every training comparison on the mean loss of every validation group `kind` [V]."""
+    """S [G, P] of every training comparison on the mean loss of every validation group `kind` [V]; "" is no group."""
     at = {k: v.detach().requires_grad_() for k, v in parameters.items()}
-    names, code = np.unique(np.asarray(kind).astype(str), return_inverse=True)
-    code = code.reshape(-1)
+    kind = np.asarray(kind).astype(str)
+    names = np.unique(kind[kind != ""])
+    code = np.where(kind == "", -1, np.searchsorted(names, kind))
     gap, along = _forward(train, at)
     share = train.weight / train.weight.sum()
     chance = torch.sigmoid(gap.detach())

@@ -1,5 +1,6 @@
-"""FairIF on the screen: what each penalty buys and costs."""
+"""Influence and FairIF on the screen: whom a head serves how well, what each penalty buys and costs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -7,6 +8,9 @@ from numpy.typing import NDArray
 from plaudit.auditing.influence import Rows
 from plaudit.auditing.influence_fair import FairIF, standing
 from plaudit.report import terminal
+from plaudit.report.pages import audit_words as words
+
+GROUPS = 24  # groups in the table of an audit
 
 
 def fairness_table(
@@ -37,3 +41,39 @@ def show_fairness(found: FairIF, rows: Rows, kind: NDArray, clusters: NDArray) -
     terminal.table("fair weights: groups before and after", columns, lines)
     if found.small:
         terminal.note("too few validation rows, left out: " + ", ".join(found.small))
+
+
+def show_influence(found: Mapping[str, Any]) -> None:
+    """Print what audit.json says of influence, and of fair weights when they were asked for."""
+    terminal.note(
+        f"influence is that of {found['head']}, whatever votes: without {found['harmful']:.1%} of the comparisons the "
+        "loss on other prompts would be lower"
+    )
+    fair = found["fair"]
+    if fair is None:
+        return
+    if fair["groups"]:
+        groups = list(fair["groups"].items())
+        terminal.table(
+            f"groups by {fair['by']}, served by heads that never saw them, without and with fair weights",
+            ["group", "comparisons", "loss", "with weights", "agreement", "with weights"],
+            [(name, g["n"], g["loss"], g["loss_after"], g["accuracy"], g["accuracy_after"])
+             for name, g in groups[:GROUPS]],
+        )  # fmt: skip
+        if len(groups) > GROUPS:
+            terminal.note(f"and {len(groups) - GROUPS:,} more groups in audit.json")
+        terminal.table(
+            "what fair weights buy and cost",
+            ["", "weights", "gap in loss", "gap in agreement", "agreement", "more than without, 95 %"],
+            [_offer(o, fair["penalty"]) for o in fair["offers"]],
+        )  # fmt: skip
+    for text in words.fair_notes(fair):
+        terminal.note(text)
+
+
+def _offer(offer: Mapping[str, Any], written: float) -> tuple[Any, ...]:
+    ahead = f"{100 * offer['ahead']['low']:+.1f} to {100 * offer['ahead']['high']:+.1f} points"
+    return (
+        words.offer(offer["penalty"], written), f"{offer['lightest']:.2f}-{offer['heaviest']:.2f}", offer["loss_gap"],
+        offer["accuracy_gap"], offer["accuracy"]["score"], "" if offer["penalty"] is None else ahead,
+    )  # fmt: skip

@@ -43,14 +43,17 @@ class AuditOptions(ReadOptions):
     """Verdict ambiguous from this p_disagree."""
     strong: float = Field(default=0.15, ge=0, le=1)
     """Verdict strong up to this p_disagree."""
-    noise: Literal["none", "uniform", "group", "annotator"] = "uniform"
-    """Noise model behind p_wrong: one rate of wrong labels for all, a file or an annotator; none leaves it empty."""
+    noise: str = "uniform"
+    """Noise model behind p_wrong, one rate of wrong labels: uniform (for all), group (a file), annotator, or tag:NAME
+    (a value of that tag); none leaves it empty."""
     influence: bool = False
-    """Also how much each comparison changes the loss on other prompts (columns influence and self_influence)."""
+    """Also how much each comparison changes the loss on other prompts (columns influence and self_influence), of a
+    linear head on one layer, whatever the members are."""
     fair_by: str = ""
     """Also a weight that evens out the loss of groups (column fair_weight): annotator, source, longer or tag:NAME."""
     against: str = ""
-    """Files of benchmark prompts, comma separated: which rows overlap with them?"""
+    """Files of benchmark prompts, comma separated: which rows overlap with them? Preferences of any layout, rows with
+    a prompt alone, or a .txt with one prompt a line."""
     group_by: Literal["auto", "first_user_turn", "prompt", "group", "id"] = "auto"
     """What makes two rows share a prompt; auto: the file's own group, else the first user turn."""
     shown: int = Field(default=20, ge=0)

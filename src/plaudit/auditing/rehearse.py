@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Any
 
 from plaudit.auditing.audit import ready
+from plaudit.auditing.checking import benchmark
 from plaudit.auditing.material import docket, gather
 from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.vote import names_of, spec_of, trunks_of
@@ -20,6 +21,7 @@ TRIED = 24  # preferences that are really read
 def rehearse(files: Sequence[str], options: AuditOptions) -> dict[str, Any]:
     """Counts, and estimates from reading a few preferences; nothing is written."""
     ready(options, None)
+    benchmark(options.against)
     material = gather(files, layout=options.layout, columns=renames(options.columns), by=options.group_by)
     plan = []
     for trunk, name in zip(trunks_of(options), names_of(options), strict=True):

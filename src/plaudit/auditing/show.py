@@ -1,9 +1,14 @@
 """The audit on the screen: verdicts, deciles, what the data checks found, and the command to run next."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
+from plaudit.auditing.influence_show import show_influence
+from plaudit.data.findings import Finding
 from plaudit.report import terminal
+from plaudit.report.pages import audit_words as words
 
 ENDINGS = (".jsonl.gz", ".json.gz", ".csv.gz", ".json", ".csv", ".parquet")
 MARK = {"warn": "!", "note": "·", "ok": "ok", "skip": "-"}
@@ -28,13 +33,32 @@ def show(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> Non
         "by strength", columns,
         [(d["decile"], d["n"], d["mean"], d["std"], d["p_disagree"], d["longer"]) for d in found["deciles"]],
     )  # fmt: skip
-    shown = [(MARK[c["status"]], name.replace("_", " "), c["text"]) for name, c in found["data_checks"].items()]
-    terminal.table("checks without a model", ["", "check", "finding"], [r for r in shown if r[0] != "-"])
+    if found["influence"]:
+        show_influence(found["influence"])
     _notes(found)
-    target = files[0] if len(files) == 1 else "FILE"
     terminal.note(f"report: {output_dir}/report.html")
-    ending = next((e for e in ENDINGS if target.lower().endswith(e)), ".jsonl")
-    terminal.note(f"next: plaudit repair {target} --audit {output_dir} --output repaired{ending}")
+    _next(found, files, output_dir)
+
+
+def show_checks(findings: Sequence[Finding]) -> None:
+    """Print what needs no model; what was not checked, too, with the reason."""
+    rows = [(MARK[f.status], f.name.replace("_", " "), f.text) for f in findings]
+    terminal.table("checks without a model", ["", "check", "finding"], rows)
+
+
+def _next(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> None:
+    """The command to run next; where the verdicts are not to be acted on, a stronger committee goes first."""
+    one = files[0] if len(files) == 1 and not Path(files[0]).is_dir() else ""
+    target = quote(one) if one else "FILE"
+    ending = next((e for e in ENDINGS if one.lower().endswith(e)), ".jsonl")
+    reading = words.flags(found, words.READING)
+    repair = f"plaudit repair {target}{reading} --audit {quote(output_dir)} --output repaired{ending}"
+    if not words.doubtful(found):
+        terminal.note(f"next: {repair}")
+        return
+    everything = " ".join(map(quote, files))
+    terminal.note(f"next: {words.stronger(found, everything, quote(f'{output_dir}-stronger'))}")
+    terminal.note(f"or, if the pairs in the report convince you: {repair}")
 
 
 def _length(found: Mapping[str, Any]) -> None:
@@ -49,6 +73,15 @@ def _length(found: Mapping[str, Any]) -> None:
             "that is not surely more than length: what it calls wrong may only be short or long; "
             "look at the pairs before you act, or bring a stronger --model"
         )
+
+
+def _rates(noise: Mapping[str, Any]) -> None:
+    """The rate of wrong labels of every name; each says for itself whether the votes can tell it."""
+    by = f"{noise['model']} noise" if not noise.get("by") else f"by {noise['by']}"
+    for name, rate in noise.get("rates", {}).items():
+        span = f"{rate['low']:.1%} to {rate['high']:.1%}"
+        told = f"{rate['rate']:.1%} of labels wrong ({span})" if rate["identified"] else f"somewhere in {span}"
+        terminal.note(f"rate of wrong labels, {terminal.clean(by)}: {terminal.clean(name, 80)}: {told}")
 
 
 def _folds(found: Mapping[str, Any]) -> str:
@@ -71,12 +104,10 @@ def _notes(found: Mapping[str, Any]) -> None:
             )
     if found["length"]["ahead"] is not None:
         _length(found)
-    for name, rate in found["noise"].get("rates", {}).items():
-        span = f"{rate['low']:.1%} to {rate['high']:.1%}"
-        told = (
-            f"{rate['rate']:.1%} of labels wrong ({span})" if found["noise"]["identified"] else f"somewhere in {span}"
-        )
-        terminal.note(f"rate of wrong labels, {found['noise']['model']} noise: {name}: {told}")
+    _rates(found["noise"])
+    equal = found["data_checks"].get("equal_pairs", {"status": "ok"})
+    if equal["status"] != "ok":
+        terminal.note(f"equal pairs: {equal['text']}")
     left = found["rows"]["left_out"]
     if left:
         first = found["left_out"][0]

@@ -1,4 +1,8 @@
-"""The audit's folder: signals as a table, the summary, the report, the committee. It holds no clock and no path."""
+"""The audit's folder: signals as a table, the summary, the report, the committee.
+
+It holds no clock, and of the audited files only as much of their paths as tells them apart; the committee names its
+models as they were given, because it loads them again.
+"""
 
 import json
 from collections.abc import Callable, Mapping

@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plaudit.auditing.checking import bounded
 from plaudit.auditing.material import Docket, Material
 from plaudit.auditing.options import AuditOptions
 from plaudit.data.checks._parts import tails
 from plaudit.data.findings import Finding
 from plaudit.metrics.intervals import difference_interval, mean_interval
 from plaudit.report.pages.audit import Shown
-from plaudit.signals.noise import Noise
+from plaudit.signals.noise import WIDEST, Noise
 from plaudit.signals.votes import VERDICTS, Signals, Votes
 
 LISTED = 100  # rows that were left out, by name
+OWN = {  # options that stand elsewhere, or say where and how fast rather than what
+    "model", "scorer", "against", "shown", "device", "batch_tokens", "cache", "cache_gb", "rejects", "dry_run",
+    "line_bytes",
+}  # fmt: skip
 
 
 def document(
@@ -26,6 +31,8 @@ def document(
 ) -> dict[str, Any]:  # fmt: skip
     """audit.json: DESIGN section 4's keys first, then more. No clock and no path of a machine is in it."""
     judged = votes.target != 0.5
+    any_fold = not (votes.fold < 0).all()
+    right = accuracy(signals["mean"][judged], case.group[judged])
     kinds, counts = np.unique(signals["verdict"], return_counts=True)
     found = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
     return {
@@ -37,22 +44,33 @@ def document(
         "members": [
             {"name": name, "accuracy": _share(votes.margins_PK[judged, k])} for k, name in enumerate(votes.names)
         ],
-        "folds": 0 if (votes.fold < 0).all() else len(np.unique(votes.fold)),
+        "folds": len(np.unique(votes.fold)) if any_fold else 0,
         "verdicts": {name: found.get(name, 0) for name in VERDICTS},
         "deciles": deciles(signals),
-        "data_checks": {f.name: f.document() for f in findings},
-        "noise": noise_document(noise),
+        "data_checks": {f.name: f.document() for f in bounded(findings, right, any_fold)},
+        "noise": noise_document(noise, options.noise),
         "thresholds": signals.facts["thresholds"],
         "temperature": {str(k): v for k, v in dict(signals.facts["temperature"]).items()},  # type: ignore[call-overload]
-        "accuracy": accuracy(signals["mean"][judged], case.group[judged]),
+        "accuracy": right,
         "length": beside_length(signals["mean"][judged], signals["chosen_is_longer"][judged], case.group[judged]),
         "likeness": _likeness(alike),
         "sources": by_column(signals, files_of(signals), votes),
+        "tags": by_tag(case, signals, votes),
         "annotators": by_column(signals, signals["annotator"], votes) if any(signals["annotator"]) else {},
         "voters": {"model": options.model, "scorer": options.scorer, "in_sample": options.in_sample,
                    "dtype": options.dtype, "heads": options.heads, "seed": options.seed},
+        "options": chosen(options),
         "left_out_reasons": reasons(why for _, why in material.left),
         "left_out": [{"where": _bare(where), "reason": why} for where, why in material.left[:LISTED]],
+    }  # fmt: skip
+
+
+def chosen(options: AuditOptions) -> dict[str, Any]:
+    """Options that differ from the default and matter to whoever runs the next command; no path, no machine's own."""
+    fields = type(options).model_fields
+    return {
+        name: value for name, value in options.model_dump(mode="json").items()
+        if name not in OWN and value != fields[name].default
     }  # fmt: skip
 
 
@@ -162,14 +180,36 @@ def by_column(signals: Signals, kind: NDArray, votes: Votes, most: int = 50) -> 
     return out
 
 
-def noise_document(noise: Noise | None) -> dict[str, Any]:
-    """The noise model by name with its rates and their intervals; without one, that p_wrong is empty."""
+def by_tag(case: Docket, signals: Signals, votes: Votes, most: int = 12, tags: int = 12) -> dict[str, Any]:
+    """The same of every tag that sorts the comparisons into kinds: its `most` commonest values, and how many more
+    there are. A tag whose values mostly name single comparisons is an id, and left out; so are tags after `tags`.
+    """
+    out: dict[str, Any] = {}
+    for tag in sorted({tag for p in case.preferences for tag in p.tags}):
+        kind = np.array([p.tags.get(tag, "") for p in case.preferences], object)[case.comparisons.preference]
+        names, counts = np.unique(kind[kind != ""].astype(str), return_counts=True)
+        if len(names) < 2 or len(names) > counts.sum() / 3 or len(out) == tags:
+            continue
+        rows = by_column(signals, kind, votes, most + 1)  # one more: those that do not say are no value
+        shown = {name: row for name, row in rows.items() if name}
+        kept = dict(list(shown.items())[:most])
+        rest = int(counts.sum()) - sum(row["n"] for row in kept.values())
+        out[tag] = {"values": kept, "more": len(names) - len(kept), "more_comparisons": rest}
+    return out
+
+
+def noise_document(noise: Noise | None, asked: str = "uniform") -> dict[str, Any]:
+    """The noise model by name (`by`: of what) with its rates, their intervals, and whether each is told by the votes;
+    without one, that p_wrong is empty.
+    """
     if noise is None:
         return {"model": None, "text": "no noise model was named, so p_wrong is empty"}
     rates = {
-        name: {"rate": rate, "low": low, "high": high, "n": n} for name, (rate, low, high, n) in noise.rates.items()
+        name: {"rate": rate, "low": low, "high": high, "n": n, "identified": high - low < WIDEST}
+        for name, (rate, low, high, n) in noise.rates.items()
     }
-    return {"model": noise.model, "identified": noise.identified, "slope": noise.slope, "rates": rates}
+    by = {"uniform": "", "group": "file"}.get(asked, asked)
+    return {"model": noise.model, "by": by, "identified": noise.identified, "slope": noise.slope, "rates": rates}
 
 
 def suspicious(case: Docket, signals: Signals, most: int) -> list[Shown]:

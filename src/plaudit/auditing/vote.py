@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 
 from plaudit.auditing import cache
 from plaudit.auditing.crew import crew, layers_of, pools_of
-from plaudit.auditing.influence_columns import columns
-from plaudit.auditing.influence_fair import kinds_of
 from plaudit.auditing.material import Docket
 from plaudit.auditing.options import AuditOptions
 from plaudit.data.split import folds
-from plaudit.errors import OptionError
 from plaudit.folders import is_sealed, publish
 from plaudit.models.committee import Committee, TrunkSpec, load_trunk
 from plaudit.models.features import Features, features
@@ -64,6 +61,13 @@ def spec_of(trunk: ModelScorer, name: str, options: AuditOptions) -> TrunkSpec:
     return TrunkSpec(name, trunk.fingerprint, options.dtype, longest, layers, pools_of(options.pools))
 
 
+def fold_of(docket: Docket, options: AuditOptions) -> NDArray[np.int64]:
+    """The fold of every comparison [P]; -1 for all in-sample."""
+    if options.in_sample:
+        return np.full(len(docket.group), -1)
+    return folds(docket.group, options.folds, options.seed)
+
+
 def poll(
     docket: Docket, trunks: Sequence[ModelScorer], encoded: Sequence[Sequence[Encoded]], options: AuditOptions
 ) -> Poll:
@@ -73,10 +77,10 @@ def poll(
     """
     specs = [spec_of(t, name, options) for t, name in zip(trunks, names_of(options), strict=True)]
     store = cache.folder_of(options.cache)
-    fold = np.full(len(docket.group), -1) if options.in_sample else folds(docket.group, options.folds, options.seed)
+    fold = fold_of(docket, options)
     place = store / "votes" / _key(docket, specs, fold, options)
     if not is_sealed(place):
-        read = _features(docket, trunks, specs, encoded, store)
+        read = features_of(docket, trunks, specs, encoded, store)
         margins, committee = _fit(docket, trunks, specs, read, fold, options)
         with publish(place, replace=place.exists()) as part:
             np.save(part / "margins.npy", margins)
@@ -102,7 +106,11 @@ def _key(docket: Docket, specs: Sequence[TrunkSpec], fold: NDArray, options: Aud
     return digest(repr(specs), repr(how), rows.hex(), *(p.content for p in docket.preferences))
 
 
-def _features(docket, trunks, specs, encoded, store: Path) -> list[Features]:
+def features_of(
+    docket: Docket, trunks: Sequence[ModelScorer], specs: Sequence[TrunkSpec],
+    encoded: Sequence[Sequence[Encoded]], store: Path,
+) -> list[Features]:  # fmt: skip
+    """Hidden states of every trunk, from the cache where they lie there."""
     read = []
     for trunk, spec, tokens in zip(trunks, specs, encoded, strict=True):
         with progress(f"reading with {Path(spec.model).name}", len(docket.preferences)) as bar:
@@ -115,35 +123,8 @@ def _features(docket, trunks, specs, encoded, store: Path) -> list[Features]:
     return read
 
 
-def influences(
-    docket: Docket, trunks: Sequence[ModelScorer], encoded: Sequence[Sequence[Encoded]], fold: NDArray,
-    options: AuditOptions,
-) -> dict[str, NDArray[np.float64]]:  # fmt: skip
-    """Columns of influence, and of fair weights by `--fair-by`, from the first member's features [P]."""
-    specs = [spec_of(t, name, options) for t, name in zip(trunks, names_of(options), strict=True)]
-    read = _features(docket, trunks, specs, encoded, cache.folder_of(options.cache))
-    views, members = crew([s.layers for s in specs], pools_of(options.pools), count=2)
-    kind = fair_groups(docket, options)
-    features_NH = view_matrix(views[members[0].view], read, docket.preferences)
-    return columns(features_NH, _pairs(docket), fold, kind=kind)
-
-
-def fair_groups(docket: Docket, options: AuditOptions) -> NDArray[np.str_] | None:
-    """The group of every comparison [P] by `--fair-by`; None when nobody asked. Cheap, so it is asked before the pass.
-
-    Raises:
-        OptionError: an unknown kind of group, or one that the rows do not tell apart.
-    """
-    if not options.fair_by:
-        return None
-    kind = kinds_of(docket.preferences, docket.comparisons, options.fair_by)
-    if len(set(kind) - {""}) < 2:
-        raise OptionError([f"fair_by: {options.fair_by} does not tell these comparisons apart"],
-                          advice="name another: annotator, source, longer, tag:NAME")  # fmt: skip
-    return kind
-
-
-def _pairs(docket: Docket) -> Pairs:
+def pairs_of(docket: Docket) -> Pairs:
+    """The comparisons as heads learn from them."""
     return Pairs(docket.better, docket.worse, docket.label, docket.comparisons.weight, docket.group)
 
 
@@ -154,7 +135,7 @@ def _fit(
         [s.layers for s in specs], pools_of(options.pools), count=options.members, length=options.length_member,
         heads=options.heads, seed=options.seed,
     )  # fmt: skip
-    pairs = _pairs(docket)
+    pairs = pairs_of(docket)
     with progress("fitting heads", len(members)) as bar:
         margins, fitted = fit(
             lambda v: view_matrix(views[v], read, docket.preferences), pairs, fold, members,

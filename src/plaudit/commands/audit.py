@@ -28,14 +28,14 @@ def audit(
     """
     from plaudit.auditing.audit import audit as price
     from plaudit.auditing.rehearse import rehearse, show_plan
-    from plaudit.auditing.show import show
+    from plaudit.auditing.show import show, show_checks
     from plaudit.report import terminal
 
     if options.dry_run:
         expected = rehearse(files, options)
         terminal.document(expected) if json else show_plan(expected)
         return 0
-    found = price(files, output_dir=output_dir, options=options)
+    found = price(files, output_dir=output_dir, options=options, on_checks=None if json else show_checks)
     if json:
         terminal.document(found.summary)
     else:

@@ -14,8 +14,10 @@ from plaudit.data.near import SHORT, clusters, folded, prompt_text
 from plaudit.records import Preference
 
 
-def check(preferences: Sequence[Preference], against: Sequence[Preference], *, threshold: float = 0.8) -> Finding:
-    """`threshold`: least Jaccard index of a near copy.
+def check(
+    preferences: Sequence[Preference], against: Sequence[Preference], against_unread: int = 0, *, threshold: float = 0.8
+) -> Finding:
+    """`threshold`: least Jaccard index of a near copy. `against_unread` rows of the benchmark could not be compared.
 
     >>> from plaudit.records import pair
     >>> check([pair("Why is the sky blue?", "a", "b")], [pair("why is the sky BLUE", "c", "d")]).value["exact_prompts"]
@@ -41,14 +43,16 @@ def check(preferences: Sequence[Preference], against: Sequence[Preference], *, t
         "exact_prompts": int(exact.sum()), "near_prompts": int(near.sum()), "first_turns": int(first.sum()),
         "responses": int(answered.sum()), "preferences": int(hit.sum()), "share": share(hit.sum(), n),
         "benchmark_prompts": len(theirs), "benchmark_prompts_found": len(found), "threshold": threshold,
+        "benchmark_rows_unread": against_unread,
     }  # fmt: skip
+    unread = f"; {against_unread:,} rows of the benchmark could not be read" if against_unread else ""
     if not hit.any():
-        text = f"none of {len(theirs):,} benchmark prompts is among these preferences"
+        text = f"none of {len(theirs):,} benchmark prompts is among these preferences{unread}"
         return Finding("benchmark_overlap", "ok", text, value)
     text = (
         f"{value['preferences']:,} preferences overlap with the benchmark: {value['exact_prompts']:,} share a prompt, "
         f"{value['near_prompts']:,} a near copy, {value['first_turns']:,} a first turn, "
-        f"{value['responses']:,} a response"
+        f"{value['responses']:,} a response{unread}"
     )
     ids = tuple(dict.fromkeys(preferences[int(i)].id for i in np.flatnonzero(hit)))[:LISTED]
     advice = "leave these rows out of training, or do not report that benchmark"

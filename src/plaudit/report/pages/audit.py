@@ -16,6 +16,7 @@ from plaudit.report.pages.grids import grids
 START = 70  # characters of a prompt in the line of a folded pair
 PROMPT, RESPONSE = 6_000, 16_000  # bytes of a pair's texts in the page, escapes counted: twenty pairs stay below 2 MB
 OPEN, IDS, MEMBERS, LEFT = 5, 10, 40, 20  # pairs unfolded at first; ids listed of a check; members; rows left out
+GROUPS = 24  # groups of fair weights in the table
 ORDER = ("warn", "note", "ok")
 
 
@@ -57,6 +58,9 @@ def page(document: Mapping[str, Any], signals: Mapping[str, NDArray], shown: Seq
         agreed=words.agreed(document["data_checks"]), company=words.company(document["data_checks"]),
         left_out=[_left(row) for row in document["left_out"][:LEFT]],
         sources=_voices(document["sources"]), annotators=_voices(document["annotators"]),
+        tags=[(name(tag), {**own, "rows": _voices(own["values"])}) for tag, own in document.get("tags", {}).items()],
+        noise_of=words.noise_of(document["noise"]["model"] or "", document["noise"].get("by", "")),
+        influence=_influence(document.get("influence")),
     )  # fmt: skip
 
 
@@ -107,6 +111,21 @@ def _committee(document: Mapping[str, Any]) -> dict[str, Any]:
         "members": members, "more": len(document["members"]) - len(members),
         "figure": draw.likeness("How alike the members vote", square, [m["name"] for m in members]),
         "alike": words.alike(document["likeness"]["mean"], len(document["members"])),
+    }  # fmt: skip
+
+
+def _influence(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Influence, and how groups stand with fair weights and without; None when nobody asked."""
+    if found is None:
+        return None
+    fair = found["fair"]
+    if fair is None:
+        return {**found, "groups": [], "more": 0, "offers": [], "notes": []}
+    groups = [{"name": name(key), **row} for key, row in list(fair["groups"].items())[:GROUPS]]
+    offers = [{"what": words.offer(o["penalty"], fair["penalty"]), **o} for o in fair["offers"]]
+    return {
+        **found, "groups": groups, "more": len(fair["groups"]) - len(groups), "offers": offers,
+        "notes": words.fair_notes(fair),
     }  # fmt: skip
 
 

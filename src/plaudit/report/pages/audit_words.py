@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ MEANING = {
     "strong": "the label is clear",
 }
 STATUS = {"warn": "act on it", "note": "worth knowing", "ok": "fine", "skip": "not checked"}
+LONGEST = 400  # characters of an option's value in a command
 _SUFFIX = re.compile(r"\.(jsonl|json|csv|tsv|parquet)$")
 
 
@@ -152,10 +153,14 @@ def alike(mean: float, members: int) -> str:
     return f"Votes of two members correlate by {mean:.2f} on average; 1 would be copies of one model: {says}."
 
 
+STRONGER = "smollm2-135m"  # the strongest model that comes with plaudit
+READING = ("layout", "columns")  # options without which another command reads the file otherwise, or not at all
+
+
 def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What to do next: a reason and its command. FILE and D stand where this page cannot know a path."""
     file, suffix = _file(list(found["sources"]))
-    voters = found["voters"]
+    voters, reading = found["voters"], flags(found, READING)
     model = _word(voters["model"].split(",")[0]) or "M"
     asked = (
         f"--model {_word(voters['model']) or 'M'}" if voters["model"] else f"--scorer {_word(voters['scorer']) or 'S'}"
@@ -163,26 +168,61 @@ def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     out = [
         ("Write a repaired copy. Every change is listed with its reason in repaired"
          f"{suffix}.ledger.jsonl; the file that came in stays as it is.",
-         f"plaudit repair {file} --audit D --output repaired{suffix}"),
+         f"plaudit repair {file}{reading} --audit D --output repaired{suffix}"),
         ("Or let people settle the doubtful pairs: this writes them to a file, in which somebody fills in the field "
          "decision of each line with keep, flip, tie or drop;",
-         f"plaudit repair {file} --audit D --doubtful doubtful.jsonl"),
+         f"plaudit repair {file}{reading} --audit D --doubtful doubtful.jsonl"),
         ("and this obeys them.",
-         f"plaudit repair {file} --audit D --decisions doubtful.jsonl --output decided{suffix}"),
+         f"plaudit repair {file}{reading} --audit D --decisions doubtful.jsonl --output decided{suffix}"),
         ("Changed your mind? This gives the original back.",
          f"plaudit repair --undo repaired{suffix} --output original{suffix}"),
-        ("Train a reward model on the repaired copy.",
-         f"plaudit train repaired{suffix} --model {model} --output-dir model"),
+        *_training(f"repaired{suffix}", model, reading),
     ]  # fmt: skip
     if found["noise"]["model"] is None:
         out.append((
-            "Estimate the share of wrong labels under a named noise model (votes come from the cache).",
-            f"plaudit audit {file} {asked} --noise uniform --output-dir audit-noise",
+            "Estimate the share of wrong labels under a named noise model (with the same --cache, the votes are taken "
+            "from it).",
+            f"plaudit audit {file} {asked}{flags(found, leave=('noise',))} --noise uniform --output-dir audit-noise",
         ))  # fmt: skip
-    if (blind(found) or mere_length(found)) and model != "smollm2-135m":
-        stronger = f"plaudit audit {file} --model smollm2-135m --output-dir audit-stronger"
-        out.insert(0, ("Ask a stronger committee before you change anything.", stronger))
+    if doubtful(found):
+        out.insert(0, ("Ask a stronger committee before you change anything.", stronger(found, file, "audit-stronger")))
     return out
+
+
+def _training(repaired: str, model: str, reading: str) -> list[tuple[str, str]]:
+    """Training on a file that is read as it stands, or on its canonical copy when it takes options to read it."""
+    if not reading:
+        return [("Train a reward model on the repaired copy.",
+                 f"plaudit train {repaired} --model {model} --output-dir model")]  # fmt: skip
+    return [
+        ("Training reads layouts it recognises: convert the repaired copy first,",
+         f"plaudit convert {repaired}{reading} --to canonical --output canonical.jsonl"),
+        ("and train a reward model on it.", f"plaudit train canonical.jsonl --model {model} --output-dir model"),
+    ]  # fmt: skip
+
+
+def doubtful(found: Mapping[str, Any]) -> bool:
+    """Is there reason to ask a stronger committee before anything is changed, and one to ask?"""
+    return (blind(found) or mere_length(found)) and found["voters"]["model"] != STRONGER
+
+
+def stronger(found: Mapping[str, Any], file: str, output_dir: str) -> str:
+    """The command that asks one, with the audit's other options."""
+    return f"plaudit audit {file} --model {STRONGER}{flags(found, leave=('layers',))} --output-dir {output_dir}"
+
+
+def flags(found: Mapping[str, Any], only: Collection[str] | None = None, leave: Collection[str] = ()) -> str:
+    """The audit's options that are not the default, as a command takes them, each after a blank.
+
+    >>> flags({"options": {"heads": "mlp", "length_member": True, "columns": "prompt=my question"}})
+    " --heads mlp --length-member --columns 'prompt=my question'"
+    """
+    out = []
+    for name, value in found.get("options", {}).items():
+        if name not in leave and (only is None or name in only):
+            flag = f" --{name.replace('_', '-')}"
+            out.append(flag if value is True else f"{flag} {_word(str(value), LONGEST) or name.upper()}")
+    return "".join(out)
 
 
 def _file(sources: list[str]) -> tuple[str, str]:
@@ -192,9 +232,9 @@ def _file(sources: list[str]) -> tuple[str, str]:
     return one or "FILE", found.group(0) if found else ".jsonl"
 
 
-def _word(text: str) -> str:
+def _word(text: str, most: int = NAME) -> str:
     """The text as one word of a shell command; empty when it cannot be printed as it is."""
-    return shlex.quote(text) if text and len(text) <= NAME and visible(text) == text else ""
+    return shlex.quote(text) if text and len(text) <= most and visible(text) == text else ""
 
 
 def places(found: Mapping[str, Any]) -> str:
@@ -213,6 +253,49 @@ def company(checks: Mapping[str, Mapping[str, Any]]) -> str:
     """The scorers that need no model, beside the committee."""
     alone = checks.get("skews", {}).get("value", {}).get("length_only")
     return f"For comparison: length alone agrees with {share(alone)}, a coin with 50 %." if alone else ""
+
+
+def offer(penalty: float | None, written: float) -> str:
+    """A line of the table of fair weights.
+
+    >>> offer(None, 1.0), offer(1.0, 1.0), offer(10.0, 1.0)
+    ('no weights', 'penalty 1 (column fair_weight)', 'penalty 10')
+    """
+    if penalty is None:
+        return "no weights"
+    return f"penalty {penalty:g}" + (" (column fair_weight)" if penalty == written else "")
+
+
+def fair_notes(fair: Mapping[str, Any]) -> list[str]:
+    """What a reader of that table must know: who is not in it, and why."""
+    out = []
+    left = [f"{visible(group, NAME)} (in {n} of {fair['folds']} folds)" for group, n in fair["left_out"].items()]
+    if left:
+        more = f" and {len(left) - 12} more" if len(left) > 12 else ""
+        out.append(
+            f"Left out where fewer than {fair['fewest']} comparisons were at hand: {', '.join(left[:12])}{more}."
+        )
+    if fair["unnamed"]:
+        out.append(f"{fair['unnamed']:,} comparisons do not say to which group they belong; they count over all only.")
+    if not fair["offers"]:
+        out.append("A look at groups before and after takes three folds or more: one that judges, one that makes the "
+                   "weights, one that is learned from.")  # fmt: skip
+    return out
+
+
+def noise_of(model: str, by: str) -> str:
+    """Whose probability of a wrong label is meant.
+
+    >>> noise_of("uniform", ""), noise_of("group", "tag:topic")
+    ('for all rows', 'per value of the tag topic')
+    """
+    if model == "uniform":
+        return "for all rows"
+    return (
+        f"per value of the tag {visible(by[4:], NAME)}"
+        if by.startswith("tag:")
+        else f"per {visible(by or model, NAME)}"
+    )
 
 
 def member(label: str) -> str:
