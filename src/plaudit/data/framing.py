@@ -19,9 +19,25 @@ _SPACE = b" \t\r\n"
 _CLOSES = {b"}": b"{", b"]": b"["}
 
 
+class Beginning(bytes):
+    """The first bytes of a row too long to hold. The whole lies `size` bytes long from byte `at` of the contents:
+
+    what the file unpacks to, without a byte order mark.
+    """
+
+    at = size = 0
+
+    @classmethod
+    def of(cls, first: bytes, at: int, size: int) -> "Beginning":
+        """The first bytes that are kept, with where the whole lies."""
+        made = cls(first)
+        made.at, made.size = at, size
+        return made
+
+
 def too_long(size: int, limits: Limits) -> str:
     """The reason given for a row over the limit."""
-    return f"{size:,} bytes long, over the limit of {limits.line_bytes:,} (line_bytes); its first {KEPT_OF_LONG:,} kept"
+    return f"{size:,} bytes long, over the limit of {limits.line_bytes:,} (line_bytes)"
 
 
 def lines(blocks: Iterable[bytes], limits: Limits, *, blank: bool = False) -> Iterator[Frame]:
@@ -30,9 +46,10 @@ def lines(blocks: Iterable[bytes], limits: Limits, *, blank: bool = False) -> It
     >>> [f for f in lines([b'{"a"', b': 1}\\n\\n[2'], Limits())]
     [(1, b'{"a": 1}', ''), (3, b'[2', '')]
     """
-    number, rest, dropped = 0, b"", 0
+    number, rest, dropped, read = 0, b"", 0, 0
     try:
         for block in blocks:
+            read += len(block)
             if dropped or (b"\n" not in block and len(rest) + len(block) > limits.line_bytes):
                 end = block.find(b"\n")
                 if end < 0:
@@ -40,21 +57,24 @@ def lines(blocks: Iterable[bytes], limits: Limits, *, blank: bool = False) -> It
                     rest = rest[:KEPT_OF_LONG] or block[:KEPT_OF_LONG]
                     continue
                 number += 1
-                yield number, rest[:KEPT_OF_LONG], too_long(dropped + end, limits)
+                start = read - len(block) - dropped
+                yield number, Beginning.of(rest[:KEPT_OF_LONG], start, dropped + end), too_long(dropped + end, limits)
                 rest, dropped, block = b"", 0, block[end + 1 :]
             whole = (rest + block).split(b"\n")
-            rest = whole.pop()
+            rest, first = whole.pop(), number + 1
             for raw in whole:
                 number += 1
                 if len(raw) > limits.line_bytes:
-                    yield number, raw[:KEPT_OF_LONG], too_long(len(raw), limits)
+                    start = read - len(rest) - sum(len(each) + 1 for each in whole[number - first :])
+                    yield number, Beginning.of(raw[:KEPT_OF_LONG], start, len(raw)), too_long(len(raw), limits)
                 elif blank or (raw and not raw.isspace()):
                     yield number, raw, ""
     except Cut as cut:
-        yield number + 1, rest, str(cut)
+        yield number + 1, Beginning.of(rest, read - dropped, dropped) if dropped else rest, str(cut)
         return
     if dropped or len(rest) > limits.line_bytes:
-        yield number + 1, rest[:KEPT_OF_LONG], too_long(dropped or len(rest), limits)
+        size = dropped or len(rest)
+        yield number + 1, Beginning.of(rest[:KEPT_OF_LONG], read - size, size), too_long(size, limits)
     elif rest and not rest.isspace():
         yield number + 1, rest, ""
 
@@ -77,11 +97,20 @@ def records(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
                 continue
         number += 1
         if line is not None and (line[1] or quotes % 2 == 0):
-            yield number, b"\n".join(held), line[1]
+            yield number, _joined(held), line[1]
         else:
             yield number, held[0], "a quoted value is never closed"
             again.extendleft((raw, "") for raw in reversed(held[1:]))
         held, size, quotes = [], 0, 0
+
+
+def _joined(held: list[bytes]) -> bytes:
+    """The lines of a record as one; where the last is too long to hold, the record is."""
+    whole, last = b"\n".join(held), held[-1]
+    if not isinstance(last, Beginning):
+        return whole
+    before = len(whole) - len(last)
+    return Beginning.of(whole, last.at - before, last.size + before)
 
 
 class _Buffer:
@@ -142,10 +171,11 @@ def placed(blocks: Iterable[bytes], limits: Limits, *, inside: bool) -> Iterator
             buffer.at = end
             start = start or _begins(raw)
             if len(raw) > limits.line_bytes:
-                raw, reason = raw[:KEPT_OF_LONG], too_long(len(raw), limits)
+                raw, reason = Beginning.of(raw[:KEPT_OF_LONG], at, len(raw)), too_long(len(raw), limits)
         else:
             raw, size = _resume(buffer, _next_value(start, opened), limits)
-            reason = too_long(size, limits) if size > limits.line_bytes else reason
+            if size > limits.line_bytes:
+                raw, reason = Beginning.of(raw, at, size), too_long(size, limits)
         yield number, raw, reason, buffer.key, at, buffer.offset
     left = buffer.data[buffer.at : buffer.at + KEPT_OF_LONG]
     if buffer.cut and not (number and reason):
@@ -249,9 +279,10 @@ def _resume(buffer: _Buffer, pattern: re.Pattern[bytes], limits: Limits) -> tupl
     while True:
         found = pattern.search(buffer.data, buffer.at + step)
         if found:
-            kept = kept or buffer.data[buffer.at : found.start()]
-            size += found.start() - buffer.at
-            buffer.at = found.start() + (1 if found[0].startswith(b"}") else 0)
+            end = found.start() + (1 if found[0].startswith(b"}") else 0)
+            kept = kept or buffer.data[buffer.at : end]
+            size += end - buffer.at
+            buffer.at = end
             break
         if len(buffer.data) - buffer.at > limits.line_bytes:  # let go of all but what may begin the next value
             kept = kept or buffer.data[buffer.at : buffer.at + KEPT_OF_LONG]

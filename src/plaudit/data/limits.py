@@ -18,4 +18,4 @@ class Limits:
 
 
 LIMITS = Limits()
-KEPT_OF_LONG = 1024  # bytes kept of a line over the limit, to recognise it by
+KEPT_OF_LONG = 1024  # bytes held of a line over the limit, to recognise it by

@@ -24,8 +24,9 @@ ROOM = "plaudit.data.layouts"
 class Row:
     """One input row. `where` is file:line, or file:record (from 1) in arrays, csv and parquet.
 
-    `raw`: the bytes as they stand in JSON files; the record's JSON for csv and parquet. No `records`: rejected, and
-    `reason` says why. Records and a reason: some of the row's judgements could not be used.
+    `raw`: the bytes as they stand in JSON files (`framing.Beginning` of a row too long to hold); the record's JSON for
+    csv (`tables.FromCells`, which has its own bytes too) and parquet. No `records`: rejected, and `reason` says why.
+    Records and a reason: some of the row's judgements could not be used.
     """
 
     where: str

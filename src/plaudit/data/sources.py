@@ -51,6 +51,23 @@ def items(path: str, limits: Limits) -> Iterator[Item]:
         raise failure(path, error) from error
 
 
+def whole(path: str, row: framing.Beginning) -> Iterator[bytes]:
+    """Every byte of a row too long to hold, in blocks, from the file once more."""
+    skip, left = row.at, row.size
+    try:
+        for block in _peek(blocks(path, head_of(path)), path)[1]:
+            if skip >= len(block):
+                skip -= len(block)
+                continue
+            piece = block[skip : skip + left]
+            skip, left = 0, left - len(piece)
+            yield piece
+            if not left:
+                return
+    except Cut:
+        return  # the row is cut where its file is
+
+
 def form_of(path: str) -> str:
     """How rows lie in a file: 'parquet', 'csv', 'lines', 'array', 'object' (of rows) or 'values' (one by one)."""
     head = head_of(path)

@@ -11,7 +11,7 @@ from plaudit.data.framing import records
 from plaudit.data.limits import Limits
 from plaudit.errors import DataError
 
-Item = tuple[int, bytes, dict[str, Any] | None, str]  # number from 1, its JSON, the row, or why there is none
+Item = tuple[int, bytes, dict[str, Any] | None, str]  # number from 1, its bytes, the row, or why there is none
 # csv has no types. These columns are numbers or truth values wherever they occur; everything else is text.
 _NUMBERS = {
     "label", "margin", "weight", "target", "strength", "preference_strength", "overall_preference", "preference",
@@ -20,6 +20,12 @@ _NUMBERS = {
     "correctness", "coherence", "complexity", "verbosity", "overall", "accuracy", "coverage", "axis_overall",
 }  # fmt: skip
 _BATCH = 128
+
+
+class FromCells(bytes):
+    """A csv record as JSON; `cells` holds its own bytes, quotes and line breaks as they stand."""
+
+    cells = b""
 
 
 def as_json(row: dict[str, Any]) -> bytes:
@@ -44,7 +50,13 @@ def from_csv(blocks: Iterable[bytes], path: str, limits: Limits) -> Iterator[Ite
         if not fault and not raw.strip():
             continue
         row, fault = (None, fault) if fault else _csv_row(raw, header, mark)
-        yield number, (raw.rstrip(b"\r\n") if row is None else as_json(row)), row, fault
+        yield number, (raw if row is None else _from_cells(raw, row)), row, fault
+
+
+def _from_cells(raw: bytes, row: dict[str, Any]) -> FromCells:
+    made = FromCells(as_json(row))
+    made.cells = raw
+    return made
 
 
 def _csv_row(raw: bytes, header: list[str], mark: str) -> tuple[dict[str, Any] | None, str]:
