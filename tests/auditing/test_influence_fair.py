@@ -5,10 +5,11 @@ import pytest
 
 from plaudit.auditing.influence import Rows, fit_head
 from plaudit.auditing.influence_columns import columns
-from plaudit.auditing.influence_fair import cross_fitted, fairif, kinds_of, standing
+from plaudit.auditing.influence_fair import cross_fitted, crossed, fairif, kinds_of, standing, thin
 from plaudit.auditing.influence_noise import harm, pick_ridge
 from plaudit.auditing.influence_rivals import balanced, group_dro
 from plaudit.auditing.influence_show import fairness_table, show_fairness
+from plaudit.auditing.influence_trade import trade, trade_document
 from plaudit.data.pairs import targets
 from plaudit.errors import OptionError, PlauditError
 from plaudit.metrics.detection import auroc
@@ -65,6 +66,63 @@ def test_small_groups_are_named_and_one_group_is_refused():
     assert fairif(TRAIN, JUDGE, kind, ridge=0.1, penalties=(1.0,)).small == ("few",)
     with pytest.raises(PlauditError, match=r"two groups of at least 20 validation rows; there is 1"):
         fairif(TRAIN, JUDGE, np.zeros(400), ridge=0.1)
+
+
+def test_rows_that_do_not_say_are_no_group():
+    silent = np.arange(400) % 3 == 0
+    kind = np.where(silent, "", KIND.astype(str))
+    found = fairif(TRAIN, JUDGE, kind, ridge=0.1, penalties=(0.1,))
+    assert found.seen.names == ("0", "1")
+    assert found.small == ()
+    alone = fairif(TRAIN, JUDGE.take(~silent), kind[~silent], ridge=0.1, penalties=(0.1,))
+    np.testing.assert_allclose(found.trials[0].fair.weight, alone.trials[0].fair.weight, atol=1e-12)
+    stands = standing(found.head, JUDGE, kind, np.arange(400))
+    assert stands.names == ("0", "1")
+    assert stands.rows.sum() == (~silent).sum()
+    assert stands.overall == standing(found.head, JUDGE, KIND, np.arange(400)).overall  # they count over all
+
+
+def test_folds_too_thin_are_named_before_anything_is_fitted():
+    fold = np.arange(200) % 5
+    kind = np.where(np.arange(200) < 30, "rare", "usual")
+    assert thin(kind, fold, 20) == "in fold 1 of 5 only usual (34) has 20 comparisons or more"
+    assert thin(kind, fold, 40) == "in fold 1 of 5 no group has 40 comparisons or more"
+    assert thin(kind, fold, 6) == ""
+    assert thin(np.where(kind == "rare", "", kind), fold, 6).startswith("in fold 1 of 5 only usual")
+    rows = TRAIN.take(np.arange(200))
+    with pytest.raises(PlauditError, match="two groups of at least 20"):
+        crossed(rows, kind, fold, penalties=(1.0,))
+
+
+def test_groups_left_out_of_some_folds_are_counted():
+    fold = np.arange(600) % 5
+    kind = np.where(np.isin(np.arange(600), (0, 1, 5, 10, 15)), "few", GROUPS.astype(str))  # four in fold 0
+    found = crossed(TRAIN, kind, fold, penalties=(1.0, 0.1), fewest=4)
+    assert found.small == {"few": 4}
+    assert found.weight.shape == (2, 600)
+    np.testing.assert_array_equal(found.weight[0], cross_fitted(TRAIN, kind, fold, penalty=1.0, fewest=4))
+    assert np.ptp(found.weight[1]) > np.ptp(found.weight[0])
+
+
+def test_the_trade_is_judged_by_rows_without_a_say_in_the_weights():
+    fold = np.arange(600) % 4
+    offers = trade(TRAIN, GROUPS, fold, np.arange(600), penalties=(10.0, 0.1), ridges=(0.01,), fewest=10)
+    assert [o.penalty for o in offers] == [None, 10.0, 0.1]
+    assert offers[2].standing.loss_gap < offers[0].standing.loss_gap  # they want different things, so weights help
+    assert offers[2].standing.accuracy[1] > offers[0].standing.accuracy[1]
+    assert offers[0].weights == (1.0, 1.0)
+    assert offers[0].ahead[:2] == (0.0, 0.0)
+    document = trade_document(offers, 0.1)
+    assert document["groups"]["1"]["n"] == (GROUPS == 1).sum()
+    assert document["groups"]["1"]["loss_after"] == offers[2].standing.loss[1]
+    by_hand = fit_head(TRAIN.take(fold != 0), 0.01)
+    held = TRAIN.take(fold == 0)
+    rest = [fit_head(TRAIN.take(fold != f), 0.01).losses(TRAIN.take(fold == f)) for f in (1, 2, 3)]
+    every = np.concatenate([by_hand.losses(held), *rest])
+    where = np.concatenate([GROUPS[fold == f] for f in range(4)])
+    assert offers[0].standing.loss[1] == pytest.approx(every[where == 1].mean())
+    assert trade(TRAIN, GROUPS, np.arange(600) % 2, np.arange(600)) == []
+    assert trade_document([], 1.0) == {"groups": {}, "offers": []}
 
 
 def test_cross_fitted_weights_do_not_rest_on_a_row_s_own_group():
