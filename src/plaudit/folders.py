@@ -109,17 +109,53 @@ def recover(target: Path) -> None:
 
 def is_sealed(folder: Path, *, deep: bool = False) -> bool:
     """Whether every file the seal names is there with its size and, when `deep`, its digest."""
+    files = _named_by_seal(Path(folder))
+    return files is not None and all(_is_whole(Path(folder) / n, entry, deep=deep) for n, entry in files.items())
+
+
+def changed_files(folder: Path, inside: str = "") -> list[str]:
+    """Files (with `inside`: of that sub-folder) that are not what the folder's seal says, every byte of them read.
+
+    The seal itself when it cannot be read.
+    """
+    files = _named_by_seal(Path(folder))
+    if files is None:
+        return [] if inside else [SEAL]
+    mine = {name: entry for name, entry in files.items() if name.startswith(f"{inside}/" if inside else "")}
+    return [name for name, entry in mine.items() if not _is_whole(Path(folder) / name, entry, deep=True)]
+
+
+def refuse_changed(folder: Path) -> None:
+    """Read every file that a seal names and refuse the folder when one differs; without a seal there is no question.
+
+    A folder inside a sealed one (a committee in its audit, adapters in their checkpoint) goes by the seal above it.
+
+    Raises:
+        PlauditError: files differ; the first three are named.
+    """
+    here = Path(folder).absolute()
+    home, inside = (here, "") if (here / SEAL).exists() else (here.parent, here.name)
+    changed = changed_files(home, inside) if (home / SEAL).exists() else []
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise PlauditError(
+            f"{folder} is damaged: files differ from its {SEAL}: {', '.join(changed[:3])}{more}",
+            advice="copy it again, or make it again; plaudit doctor looks at all of it",
+        )
+
+
+def _named_by_seal(folder: Path) -> dict[str, dict] | None:
+    """The entries of a folder's seal by file; None when there is none that can be read."""
     try:
-        files = json.loads((Path(folder) / SEAL).read_text(encoding="utf-8"))["files"]
+        return dict(json.loads((folder / SEAL).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_whole(path: Path, entry: dict, *, deep: bool) -> bool:
+    if not path.is_file() or path.stat().st_size != entry["bytes"]:
         return False
-    for name, entry in files.items():
-        path = Path(folder) / name
-        if not path.is_file() or path.stat().st_size != entry["bytes"]:
-            return False
-        if deep and file_digest(path) != entry["digest"]:
-            return False
-    return True
+    return not deep or file_digest(path) == entry["digest"]
 
 
 def sealed_folders(parent: Path, pattern: str) -> tuple[list[Path], list[Path]]:

@@ -57,6 +57,18 @@ def test_a_defect_exits_1(healthy, tmp_path, capsys):
     assert "1 failed: sigmoid" in capsys.readouterr().out
 
 
+def test_a_path_that_passed_by_its_allowance_is_named_in_the_closing_line(healthy, capsys):
+    only = ["--only", "left-padded,right-padded", *QUICK]
+    assert run(["doctor", str(healthy), "--json", *only]) == 0
+    document = json.loads(capsys.readouterr().out)
+    moved = {c["name"]: c["deviation"] for c in document["checks"]}["left-padded"]
+    assert document["allowed"] == []
+    assert moved > 0
+    assert run(["doctor", str(healthy), "--tolerance", str(moved / 5), "--only", "left-padded", *QUICK]) == 0
+    assert f"but left-padded within {moved:.1g}; no defect found" in capsys.readouterr().out
+    assert run(["doctor", str(healthy), "--tolerance", str(moved / 20), "--only", "left-padded", *QUICK]) == 1
+
+
 def test_beyond_tolerance_exits_1(healthy, capsys):
     assert run(["doctor", str(healthy), "--tolerance", "1e-12", "--only", "token-tree", *QUICK]) == 1
     assert "1 failed: token-tree" in capsys.readouterr().out

@@ -135,7 +135,7 @@ def test_a_template_that_inserts_the_date(ill):
     path.write_text("{{ 'Today is ' + strftime_now('%d %b %Y') }}" + plain)
     report = look(folder, "template")
     assert failing(report) == {"template"}
-    assert "pins the date" in report.check("template").advice
+    assert f"`plaudit models {folder} --output-dir NEW`" in report.check("template").advice
     tokenizer(folder, lambda t: setattr(t, "chat_template", load_backbone(folder).tokenizer.chat_template))
     assert look(folder, "template").check("template").status == "pass"  # what plaudit saves has its date pinned
     path.write_text("{% if false %}{{ strftime_now('%d') }}{% endif %}" + plain)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from plaudit.errors import PlauditError
 from plaudit.training.options import TrainOptions
@@ -72,6 +73,7 @@ ELSEWHERE = {
     "report_to": "test_loop.test_what_cannot_be_done_is_said_before_a_folder_appears",
     "device": "test_loop.test_what_cannot_be_done_is_said_before_a_folder_appears",
     "trust_remote_code": "test_remote_code_needs_the_flag",
+    "allow_pickles": "test_pickled_weights_need_the_flag",
 }
 
 
@@ -158,8 +160,17 @@ def test_remote_code_needs_the_flag(tmp_path, files):
         "from transformers import LlamaConfig\n\n\nclass OwnConfig(LlamaConfig):\n    model_type = 'own'\n"
         "    print('own code ran')\n"
     )
-    with pytest.raises(PlauditError, match="remote"):
+    with pytest.raises(PlauditError, match="--trust-remote-code"):
         go(files["pairs"], tmp_path / "D", model=folder)
+
+
+def test_pickled_weights_need_the_flag(tmp_path, files):
+    folder = dropping(tmp_path / "pickled")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(PlauditError, match="--allow-pickles"):
+        go(files["pairs"], tmp_path / "D", model=folder)
+    assert ready(str(folder), TrainOptions(allow_pickles=True)).model.config.num_labels == 1
 
 
 def test_dropout_is_off_unless_asked(tmp_path, files):

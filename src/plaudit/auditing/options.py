@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from plaudit.data.options import ReadOptions
+from plaudit.data.options import ReadOptions, TrustOptions
 
 
-class AuditOptions(ReadOptions):
+class AuditOptions(ReadOptions, TrustOptions):
     """How a committee prices preferences."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -48,7 +48,12 @@ def trunks_of(options: AuditOptions) -> list[ModelScorer]:
     """Those models, loaded."""
     return [
         load_trunk(
-            name, dtype=options.dtype, budget=options.batch_tokens, max_length=options.max_length, device=options.device
+            name,
+            dtype=options.dtype,
+            budget=options.batch_tokens,
+            max_length=options.max_length,
+            device=options.device,
+            **options.trust(),
         )
         for name in names_of(options)
     ]

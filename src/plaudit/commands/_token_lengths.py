@@ -32,11 +32,12 @@ class TokenLengths:
                 "over_max_length": over, "refused": self.refused.get(path, 0)}  # fmt: skip
 
 
-def policy_of(model: str) -> TokenPolicy:
+def policy_of(model: str, *, trust_remote_code: bool = False, allow_pickles: bool = False) -> TokenPolicy:
     """How that model's records become ids."""
     from plaudit.models.backbone import load_backbone
 
-    return load_backbone(model, for_training=True).policy
+    loaded = load_backbone(model, for_training=True, trust_remote_code=trust_remote_code, allow_pickles=allow_pickles)
+    return loaded.policy
 
 
 def measured(rows: Iterable[Row], lengths: TokenLengths) -> Iterator[Row]:

@@ -40,6 +40,5 @@ def doctor(
         about = f"{report.checkpoint}: {report.family}, {report.dtype}, {report.sequences} sequences"
         terminal.table(about, ("check", "status", "deviation", "what to know or do"), rows)
         failed = [c.name for c in report.checks if c.status == "fail"]
-        held = f"every number within {report.tolerance:g} of max(1, |score|), no defect found"
-        print(f"{len(failed)} failed: {', '.join(failed)}" if failed else f"healthy: {held}")
+        print(f"{len(failed)} failed: {', '.join(failed)}" if failed else f"healthy: {report.held()}; no defect found")
     return 0 if report.ok else 1

@@ -36,7 +36,7 @@ def inspect(
     from plaudit.data.tally import summary
     from plaudit.report.terminal import document
 
-    tokens, rows = _counted(_rows(files, options), options.model)
+    tokens, rows = _counted(_rows(files, options), options)
     rejects, partly = list[dict[str, str]](), list[dict[str, str]]()
     found = outline(_watched(rows, rejects, partly, options.strict), options.group_by)
     summaries = [summary(found, i) for i in range(len(found.files))]
@@ -63,13 +63,13 @@ def _rows(files: list[str], options: InspectOptions) -> "Iterable[Row]":
     return rows if options.rejects is None else keep_rejects(rows, options.rejects)
 
 
-def _counted(rows: "Iterable[Row]", model: str | None) -> "tuple[TokenLengths | None, Iterable[Row]]":
+def _counted(rows: "Iterable[Row]", options: InspectOptions) -> "tuple[TokenLengths | None, Iterable[Row]]":
     """The rows, measured in tokens on their way when a model is named."""
-    if model is None:
+    if options.model is None:
         return None, rows
     from plaudit.commands._token_lengths import TokenLengths, measured, policy_of
 
-    lengths = TokenLengths(policy_of(model))
+    lengths = TokenLengths(policy_of(options.model, **options.trust()))
     return lengths, measured(rows, lengths)
 
 
@@ -91,7 +91,7 @@ def _watched(
 
 def _across(found: "Outline", summaries: list[dict]) -> dict[str, Any]:
     """What only shows over all files together."""
-    from plaudit.data.tally import contradictions, duplicates, shared_groups
+    from plaudit.data.tally import contradictions, duplicates, shared_prompts
 
     if len(summaries) < 2:
         return {"duplicates": 0, "contradictions": 0, "shared_prompts": []}
@@ -99,8 +99,7 @@ def _across(found: "Outline", summaries: list[dict]) -> dict[str, Any]:
         "duplicates": int(duplicates(found).sum()) - sum(s["duplicates"] for s in summaries),
         "contradictions": contradictions(found) - sum(s["contradictions"] for s in summaries),
         "shared_prompts": [
-            {"files": [summaries[i]["path"], summaries[j]["path"]], "prompts": n,
-             "share": n / max(1, min(summaries[i]["groups"], summaries[j]["groups"]))}
-            for i, j, n in shared_groups(found)
+            {"files": [summaries[i]["path"], summaries[j]["path"]], "prompts": n, "share": share}
+            for i, j, n, share in shared_prompts(found)
         ],
     }  # fmt: skip

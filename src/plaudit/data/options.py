@@ -19,7 +19,22 @@ class ReadOptions(BaseModel):
     """Longest line or record that is read; longer ones are rejected, never held in memory."""
 
 
-class InspectOptions(ReadOptions):
+class TrustOptions(BaseModel):
+    """Shared by every command that loads a model: what its files may do. Both are off unless asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    trust_remote_code: bool = False
+    """Run code that a model brings along."""
+    allow_pickles: bool = False
+    """Read pickled weights and heads (pytorch_model.bin, value_head.bin); a pickle can run code when it is read."""
+
+    def trust(self) -> dict[str, bool]:
+        """These options alone, as functions that load models take them."""
+        return {"trust_remote_code": self.trust_remote_code, "allow_pickles": self.allow_pickles}
+
+
+class InspectOptions(ReadOptions, TrustOptions):
     """What `plaudit inspect` does beyond counting."""
 
     rejects: Path | None = None

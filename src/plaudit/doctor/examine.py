@@ -31,6 +31,7 @@ def examine(
     longest: int = 512,
     only: Sequence[str] = (),
     trust_remote_code: bool = False,
+    allow_pickles: bool = False,
 ) -> Report:
     """Walk every path with a fixed dozen of conversations, and look for every known defect.
 
@@ -39,6 +40,7 @@ def examine(
         tolerance: largest deviation that passes, relative to max(1, |score|).
         longest: tokens of the longest conversation tried.
         only: names of checks; all of them when empty. Whether it `loads` is always found out.
+        trust_remote_code, allow_pickles: let its files run code; off unless the caller trusts them.
 
     Returns:
         A `Report`; `report.ok` says whether nothing failed.
@@ -54,7 +56,8 @@ def examine(
     """
     parts = _parts(only)
     subject = open_subject(
-        checkpoint, dtype=dtype, device=device, longest=longest, trust_remote_code=trust_remote_code
+        checkpoint, dtype=dtype, device=device, longest=longest, trust_remote_code=trust_remote_code,
+        allow_pickles=allow_pickles,
     )  # fmt: skip
     checks = [_named("loads", _asked(_loads, subject))]
     for part in parts:
@@ -64,7 +67,9 @@ def examine(
         )
     family = subject.config.model_type if subject.config else "unknown"
     sequences = len(subject.sample.ids) if _scored(subject) else 0
-    return Report(subject.origin, family, dtype, tolerance, sequences, tuple(checks))
+    walked = {part.__name__.rpartition(".")[2].replace("_", "-") for part in parts if part.__name__.startswith(PATHS)}
+    allowed = [c.name for c in checks if c.name in walked and c.status == "pass" and (c.deviation or 0) > tolerance]
+    return Report(subject.origin, family, dtype, tolerance, sequences, tuple(checks), tuple(allowed))
 
 
 def _parts(only: Sequence[str]) -> list[ModuleType]:

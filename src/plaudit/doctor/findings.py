@@ -43,6 +43,8 @@ class Check:
 class Report:
     """Everything that was found out about one checkpoint.
 
+    `allowed`: paths that passed beyond the tolerance, by an allowance of their own.
+
     >>> report = Report("rm/final", "llama", "float32", 1e-5, 24, (Check("seal", "pass", None, ""),))
     >>> report.ok, report.document()["checks"][0]["name"]
     (True, 'seal')
@@ -54,11 +56,23 @@ class Report:
     tolerance: float
     sequences: int
     checks: tuple[Check, ...]
+    allowed: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether no check failed."""
         return all(check.status != "fail" for check in self.checks)
+
+    def held(self) -> str:
+        """How near every number is, in words; paths that passed by an allowance are named with their own bound.
+
+        >>> found = Report("rm", "llama", "float32", 1e-5, 24, (Check("left", "pass", 3e-5, ""),), ("left",))
+        >>> found.held()
+        'every number within 1e-05 of max(1, |score|), but left within 3e-05'
+        """
+        said = f"every number within {self.tolerance:g} of max(1, |score|)"
+        loose = [f"{name} within {self.check(name).deviation:.1g}" for name in self.allowed]
+        return said + (f", but {', '.join(loose)}" if loose else "")
 
     def check(self, name: str) -> Check:
         """The check of that name."""

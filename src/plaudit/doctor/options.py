@@ -2,10 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from plaudit.data.options import TrustOptions
 
 
-class DoctorOptions(BaseModel):
+class DoctorOptions(TrustOptions):
     """How a checkpoint is examined."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -20,5 +22,12 @@ class DoctorOptions(BaseModel):
     """Tokens of the longest conversation tried, where the model takes as many."""
     only: str = ""
     """Checks, comma separated, instead of all: pad,template,token-tree."""
-    trust_remote_code: bool = False
-    """Run code that the checkpoint brings along."""
+
+
+class ResaveOptions(TrustOptions):
+    """How a model is saved anew by `plaudit models`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    tolerance: float = Field(default=1e-5, gt=0)
+    """Largest deviation between the scores before and after saving, relative to max(1, |score|)."""

@@ -1,6 +1,8 @@
 """The checkpoint on the table: its files as anybody reads them, and the model as plaudit reads it."""
 
 import json
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,12 +44,20 @@ class Subject:
     device: str
     longest: int
     trust: dict[str, bool]
+    safe: bool | None  # what transformers' `use_safetensors` is to be: None where pickles are allowed
 
     @property
     def well(self) -> Loaded:
         """The model as plaudit reads it, for checks that run only when there is one."""
         assert self.loaded is not None
         return self.loaded
+
+    @property
+    def anew(self) -> str:
+        """The command that saves it as everybody can load it."""
+        trusted = [f"--{k.replace('_', '-')}" for k, v in self.trust.items() if v]
+        pickles = [] if self.safe else ["--allow-pickles"]
+        return f"`{' '.join(['plaudit models', shlex.quote(self.origin), '--output-dir NEW', *trusted, *pickles])}`"
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -90,7 +100,7 @@ class Subject:
         """The folder as `AutoModelForSequenceClassification.from_pretrained` reads it, in eval mode."""
         from transformers import AutoModelForSequenceClassification
 
-        options = {"dtype": DTYPES[self.dtype], "use_safetensors": True, **self.trust, **options}
+        options = {"dtype": DTYPES[self.dtype], "use_safetensors": self.safe, **self.trust, **options}
         with quiet():
             model = AutoModelForSequenceClassification.from_pretrained(str(self.folder), **options)
         return model.to(self.device).eval()
@@ -101,28 +111,30 @@ class Subject:
 
 
 def open_subject(
-    checkpoint: str | Path, *, dtype: Literal["float32", "bfloat16"], device: str, longest: int, trust_remote_code: bool
-) -> Subject:
+    checkpoint: str | Path, *, dtype: Literal["float32", "bfloat16"], device: str, longest: int,
+    trust_remote_code: bool, allow_pickles: bool,
+) -> Subject:  # fmt: skip
     """Read a checkpoint both ways.
 
     Raises:
         PlauditError: neither plaudit nor transformers can load anything there.
     """
     source, origin = resolve(checkpoint)
-    folder, trust = _local(source, origin), {"trust_remote_code": trust_remote_code}
+    trust = {"trust_remote_code": trust_remote_code}
+    folder = _local(source, origin, more=["*.py"] * trust_remote_code + ["*.bin"] * allow_pickles)
     base, adapter = foreign.adapter_base(str(folder))
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     config, tokenizer = _read_config(base, trust), read_tokenizer(folder, base, trust)
     loaded, refusal = None, ""
     try:
-        loaded = load_backbone(checkpoint, dtype=dtype, trust_remote_code=trust_remote_code)
+        loaded = load_backbone(checkpoint, dtype=dtype, allow_pickles=allow_pickles, check_seal=False, **trust)
         _place(loaded.model, device)
     except OptionError:
         raise
     except PlauditError as error:
         refusal = str(error).replace("\n", ";")
     found = Subject(folder, origin, base, adapter is not None, config, tokenizer, loaded, refusal, dtype, device,
-                    longest, trust)  # fmt: skip
+                    longest, trust, None if allow_pickles else True)  # fmt: skip
     if loaded is None:
         _loadable(found)
     return found
@@ -135,14 +147,14 @@ def _place(model: Any, device: str) -> None:
         raise OptionError([f"device {device!r} cannot be used: {str(error).splitlines()[0]}"]) from error
 
 
-def _local(source: str, origin: str) -> Path:
+def _local(source: str, origin: str, *, more: Sequence[str]) -> Path:
     if Path(source).is_dir():
         return Path(source)
     from huggingface_hub import snapshot_download
 
     try:
         return Path(
-            snapshot_download(source, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"])
+            snapshot_download(source, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", *more])
         )
     except Exception as error:  # the hub's client has many ways to say no
         reason = f"{origin}: no local folder, and it cannot be had from the hub ({type(error).__name__})"

@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from plaudit.data.options import ReadOptions
+from plaudit.data.options import ReadOptions, TrustOptions
 
 
-class ScorerOptions(ReadOptions):
+class ScorerOptions(ReadOptions, TrustOptions):
     """How a scorer runs, wherever one does."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

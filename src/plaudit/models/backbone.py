@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 
 from plaudit.errors import OptionError, PlauditError
+from plaudit.folders import refuse_changed
 from plaudit.models import embedded, foreign, template
 from plaudit.models.forward import first_position, is_causal
 from plaudit.models.heads.scalar import last_layer
@@ -27,6 +28,7 @@ from plaudit.seeds import generator
 
 LONGEST = 2048  # tokens, where neither the caller nor the checkpoint says
 FACTS = "plaudit.json"
+SCORERS = ("RewardModel", "ForRewardModeling", "ForCausalLM")  # names under which others save a model with a head
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -60,6 +62,8 @@ def load_backbone(
     for_training: bool = False,
     max_length: int | None = None,
     dropout: bool = True,
+    merge: bool = True,
+    check_seal: bool = True,
 ) -> Loaded:
     """Load a model, its tokenizer and its rules of tokenising, in eval mode.
 
@@ -69,13 +73,18 @@ def load_backbone(
         for_training: a head of several labels is replaced by a fresh one of one label.
         max_length: longest sequence in tokens; by default the checkpoint's own, else the model's limit up to 2,048.
         dropout: False sets every dropout of the configuration to 0.
+        merge: False leaves LoRA adapters in peft's wrapper, as they were trained.
+        check_seal: False lets a sealed folder pass whose files have changed; only the doctor wants that.
 
     Raises:
-        PlauditError: nothing loadable is there; the reason and what to do.
+        PlauditError: nothing loadable is there, or files of a sealed folder differ from their digests.
     """
     source, origin = resolve(name_or_path)
     base, adapter = foreign.adapter_base(source)
     source = resolve(base)[0] if adapter else source
+    for folder in {Path(source), adapter or Path(source)} if check_seal else ():
+        if folder.is_dir():
+            refuse_changed(folder)
     trust = {"trust_remote_code": trust_remote_code}
     with quiet():
         own = adapter is not None and (adapter / "tokenizer_config.json").is_file()
@@ -83,7 +92,7 @@ def load_backbone(
         config, trained = _config(source, trust, for_training=for_training, dropout=dropout)
         model, missing = _model(source, config, DTYPES[dtype], trust, allow_pickles)
         warnings = _draw(model, missing, source, seed)
-        model, head, more = _head(model, source, adapter, trained and not missing, allow_pickles)
+        model, head, more = _head(model, source, adapter, trained and not missing, allow_pickles, merge=merge)
     warnings += more + settle_padding(model, tokenizer, trained=head == "found")
     warnings += template.adopt(tokenizer, encoder=not is_causal(model))
     if head == "fresh" and not for_training:
@@ -98,12 +107,12 @@ def load_backbone(
 
 
 def _head(
-    model: Any, source: str, adapter: Path | None, found: bool, allow_pickles: bool
+    model: Any, source: str, adapter: Path | None, found: bool, allow_pickles: bool, *, merge: bool
 ) -> tuple[Any, Literal["found", "imported", "fresh"], list[str]]:
     """The model with whatever head lies beside its weights, where it came from, and what is to be said."""
     if adapter:
-        model, brought, notes = foreign.merge_adapter(model, adapter)
-        return model, "found" if brought or found else "fresh", notes
+        model, brought, notes = foreign.with_adapter(model, adapter)
+        return model.merge_and_unload() if merge else model, "found" if brought or found else "fresh", notes
     if found:
         return model, "found", []
     values = foreign.value_head(Path(source), allow_pickles=allow_pickles)
@@ -161,10 +170,13 @@ def fingerprint(model: Any) -> str:
 
 def _unreadable(source: str, error: Exception) -> PlauditError:
     text = str(error)
+    if "trust_remote_code" in text:
+        return PlauditError(
+            f"{source} brings code of its own",
+            advice="pass --trust-remote-code if you trust it (trust_remote_code=True in Python)",
+        )
     if Path(source).is_dir():
         return PlauditError(f"{source}: cannot be loaded: {text.splitlines()[0] if text else type(error).__name__}")
-    if "trust_remote_code" in text:
-        return PlauditError(f"{source} brings code of its own", advice="pass --trust-remote-code if you trust it")
     return PlauditError(
         f"{source}: no embedded model, no local folder, and it cannot be had from the hub (offline, or no such id)",
         advice=f"embedded: {', '.join(embedded.names())}; or download it elsewhere and name its folder",
@@ -181,7 +193,7 @@ def _tokenizer(source: str | Path, trust: dict[str, bool]) -> Any:
 
 
 def _config(source: str, trust: dict[str, bool], *, for_training: bool, dropout: bool) -> tuple[Any, bool]:
-    """The configuration with one label, and whether the files claim to hold a scoring head."""
+    """The configuration with one label, and whether a head in the files, if there is one, is a scoring head."""
     from transformers import AutoConfig
 
     try:
@@ -190,11 +202,11 @@ def _config(source: str, trust: dict[str, bool], *, for_training: bool, dropout:
         raise _unreadable(source, error) from error
     if config.is_encoder_decoder:
         raise PlauditError(f"{source}: encoder-decoder models are not supported", advice="use a decoder or an encoder")
-    architectures = config.architectures or [""]
-    trained = architectures[0].endswith("ForSequenceClassification")
-    if trained and config.num_labels != 1 and not for_training:
+    named = (config.architectures or [""])[0]
+    classifier = named.endswith("ForSequenceClassification")
+    if classifier and config.num_labels != 1 and not for_training:
         raise PlauditError(f"{source}: its head gives {config.num_labels} numbers per response, and one is needed")
-    trained = trained and config.num_labels == 1
+    trained = config.num_labels == 1 if classifier else named.endswith(SCORERS) or not named
     config.num_labels, config.problem_type = 1, "regression"
     if not dropout:
         for part in {id(c): c for c in (config, config.get_text_config())}.values():
@@ -224,7 +236,8 @@ def _model(
         if Path(source).is_dir() and not allow_pickles and not list(Path(source).glob("*.safetensors")):
             raise PlauditError(
                 f"{source}: no safetensors file; pickled weights can run code when they are read",
-                advice="save the model as safetensors (save_pretrained does), or load it with allow_pickles=True",
+                advice="pass --allow-pickles if you trust it (allow_pickles=True in Python); "
+                "`plaudit models PATH --output-dir D --allow-pickles` saves it as safetensors",
             ) from error
         raise _unreadable(source, error) from error
     odd = {k[0] if isinstance(k, tuple) else k for k in report["mismatched_keys"]}

@@ -40,12 +40,16 @@ class TrunkSpec:
 
 
 def load_trunk(
-    model: str, *, dtype: str = "float32", budget: int = 4096, max_length: int | None = None, device: str = ""
-) -> ModelScorer:
-    """A model whose hidden states are read; its scoring head plays no part."""
+    model: str, *, dtype: str = "float32", budget: int = 4096, max_length: int | None = None, device: str = "",
+    trust_remote_code: bool = False, allow_pickles: bool = False,
+) -> ModelScorer:  # fmt: skip
+    """A model whose hidden states are read; its scoring head plays no part. Trust as in `load_backbone`."""
     import torch
 
-    loaded = load_backbone(model, for_training=True, max_length=max_length)
+    loaded = load_backbone(
+        model, for_training=True, max_length=max_length, trust_remote_code=trust_remote_code,
+        allow_pickles=allow_pickles,
+    )  # fmt: skip
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     loaded.model.to(where)
     return ModelScorer(loaded, dtype=dtype, budget=budget)
@@ -135,9 +139,9 @@ def member_name(member: Member, views: Sequence[View], specs: Sequence[TrunkSpec
 
 
 def load_committee(
-    folder: str | Path, *, device: str = "", budget: int = 4096, combine: Combine | None = None
+    folder: str | Path, *, device: str = "", budget: int = 4096, combine: Combine | None = None, **trust: bool
 ) -> Committee:
-    """A saved committee with its trunks loaded.
+    """A saved committee with its trunks loaded; `trust`: `trust_remote_code` and `allow_pickles` of the trunks.
 
     Raises:
         PlauditError: the folder is damaged, or a trunk is not the one its heads were fitted on.
@@ -145,7 +149,10 @@ def load_committee(
     folder = Path(folder)
     document = read_document(folder)
     specs = [_spec(entry) for entry in document["trunks"]]
-    trunks = [load_trunk(s.model, dtype=s.dtype, budget=budget, max_length=s.max_length, device=device) for s in specs]
+    trunks = [
+        load_trunk(s.model, dtype=s.dtype, budget=budget, max_length=s.max_length, device=device, **trust)
+        for s in specs
+    ]
     for spec, trunk in zip(specs, trunks, strict=True):
         if trunk.fingerprint != spec.fingerprint:
             raise PlauditError(

@@ -23,7 +23,10 @@ def value_head(folder: Path, *, allow_pickles: bool = False) -> dict[str, Tensor
     if not path.is_file():
         return None
     if path == pickled and not allow_pickles:
-        raise PlauditError(f"{path}: a pickle, and pickles can run code", advice="load it with allow_pickles=True")
+        raise PlauditError(
+            f"{path}: a pickle, and pickles can run code",
+            advice="pass --allow-pickles if you trust it (allow_pickles=True in Python)",
+        )
     try:
         if path == safe:
             from safetensors.torch import load_file
@@ -67,8 +70,8 @@ def adapter_base(source: str) -> tuple[str, Path | None]:
     return str(base), Path(source)
 
 
-def merge_adapter(model: Any, adapter: Path) -> tuple[Any, bool, list[str]]:
-    """The base with its adapters merged, whether they brought a head, and what is to be said."""
+def with_adapter(model: Any, adapter: Path) -> tuple[Any, bool, list[str]]:
+    """The base inside peft's wrapper with its adapters, whether they brought a head, and what is to be said."""
     from peft import PeftConfig, PeftModel
     from safetensors import safe_open
 
@@ -77,10 +80,14 @@ def merge_adapter(model: Any, adapter: Path) -> tuple[Any, bool, list[str]]:
         raise PlauditError(f"{adapter}: adapter_model.safetensors is missing")
     with safe_open(weights, "pt") as f:
         names = list(f.keys())
-    has_head = any(".score." in f".{n}" or ".classifier." in f".{n}" for n in names)
-    config = PeftConfig.from_pretrained(str(adapter))
-    if not has_head:
+    heads = sorted({head for head in ("score", "classifier") for n in names if f".{head}." in f".{n}"})
+    config: Any = PeftConfig.from_pretrained(str(adapter))
+    told = []
+    if not heads:
         config.task_type, config.modules_to_save = None, None  # else peft looks for the head and fails
-    merged = PeftModel.from_pretrained(model, str(adapter), config=config).merge_and_unload()
-    lost = "the adapters were saved without their head (task_type was not SEQ_CLS); a random one is used"
-    return merged, has_head, [] if has_head else [lost]
+        told.append("the adapters were saved without their head (task_type was not SEQ_CLS); a random one is used")
+    elif config.task_type != "SEQ_CLS" and not set(config.modules_to_save or ()) & set(heads):
+        config.modules_to_save = [*(config.modules_to_save or ()), *heads]  # else peft leaves the head out
+        told.append("the adapters hold a head that their config does not name; it is used")
+    wrapped = PeftModel.from_pretrained(model, str(adapter), config=config)
+    return wrapped, bool(heads), told

@@ -93,13 +93,16 @@ def load_scorer(
     budget: int = 4096,
     max_length: int | None = None,
     trust_remote_code: bool = False,
+    allow_pickles: bool = False,
 ) -> ModelScorer:
-    """A scorer from a checkpoint folder or a hub id.
+    """A scorer from a checkpoint folder or a hub id; `trust_remote_code`, `allow_pickles` as in `load_backbone`.
 
     Raises:
         PlauditError: nothing loadable is there.
     """
-    loaded = load_backbone(str(folder), trust_remote_code=trust_remote_code, max_length=max_length)
+    loaded = load_backbone(
+        str(folder), trust_remote_code=trust_remote_code, allow_pickles=allow_pickles, max_length=max_length
+    )
     if device:
         loaded.model.to(device)
     elif torch.cuda.is_available():

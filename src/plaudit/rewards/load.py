@@ -85,11 +85,14 @@ def load(
     budget: int = 4096,
     max_length: int | None = None,
     seed: int = 0,
+    trust_remote_code: bool = False,
+    allow_pickles: bool = False,
 ) -> Handle:
     """A scorer by name: a built-in (`length`, `random`), or a folder that holds a trained reward model or a committee.
 
     `dtype`, `device` (a GPU when there is one, if empty), `budget` (tokens of one batch) and `max_length` (tokens of
-    one prompt and response) are for models, `seed` for `random`.
+    one prompt and response) are for models, `seed` for `random`. `trust_remote_code` and `allow_pickles` let a model's
+    files run code; off unless the caller trusts them.
 
     >>> load("lenght")
     Traceback (most recent call last):
@@ -107,7 +110,11 @@ def load(
         return Handle(part.scorer(seed=seed) if text == "random" else part.scorer(), text)
     path = Path(text).expanduser()
     if path.is_dir():
-        return Handle(_model(path, dtype=dtype, device=device, budget=budget, max_length=max_length), text)
+        found = _model(
+            path, dtype=dtype, device=device, budget=budget, max_length=max_length,
+            trust_remote_code=trust_remote_code, allow_pickles=allow_pickles,
+        )  # fmt: skip
+        return Handle(found, text)
     raise _unknown(text, path)
 
 
@@ -117,9 +124,8 @@ def built_in() -> list[str]:
 
 
 def _model(path: Path, **options: Any) -> Scorer:
-    if (path / folders.SEAL).exists() and not folders.is_sealed(path):
-        raise PlauditError(f"{path} is damaged: files differ from its {folders.SEAL}", advice="copy or train it again")
     if (path / "committee.json").is_file():
+        folders.refuse_changed(path)  # a checkpoint's seal is looked at where every model is loaded
         from plaudit.rewards.panel import panel
 
         return panel(path, load, **options)

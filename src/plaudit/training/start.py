@@ -71,7 +71,7 @@ def ready(model: str, options: TrainOptions) -> Loaded:
     """The model to train: loaded, its head seeded, adapters or freezing as asked."""
     loaded = load_backbone(
         model, seed=options.seed, for_training=True, trust_remote_code=options.trust_remote_code,
-        max_length=options.max_length, dropout=options.dropout,
+        allow_pickles=options.allow_pickles, max_length=options.max_length, dropout=options.dropout,
     )  # fmt: skip
     if options.tuning == "lora":
         targets = options.lora_targets

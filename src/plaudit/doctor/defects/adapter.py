@@ -27,7 +27,7 @@ def diagnose(subject: Subject) -> Finding:
         )
     if config.get("task_type") != "SEQ_CLS" or not saved & HEADS:
         return broken(
-            "the adapters hold a head that their config does not name, so peft leaves it out when it loads them; set "
-            'task_type to "SEQ_CLS" and name the head in modules_to_save'
+            "the adapters hold a head that their config does not name, so peft leaves it out when it loads them; "
+            f'{subject.anew} merges them with it, or set task_type to "SEQ_CLS" and name the head in modules_to_save'
         )
-    return healthy("merge the adapters and save the whole model: only peft's users can load them as they are")
+    return healthy(f"only peft's users can load adapters as they are; {subject.anew} merges them into a whole model")

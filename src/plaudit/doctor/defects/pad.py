@@ -15,16 +15,17 @@ def diagnose(subject: Subject) -> Finding:
     pad, own = tokenizer.pad_token_id, getattr(config.get_text_config(), "pad_token_id", None)
     if pad is None and own is None:
         return broken(
-            "no pad token: batches above one raise in transformers, and each tool picks its own; add one that is not "
-            "the end mark to tokenizer and config (loading and saving it with plaudit does)"
+            "no pad token: batches above one raise in transformers, and each tool picks its own; "
+            f"{subject.anew} adds one that is not the end mark"
         )
     if pad is None or own is None:
         where = "tokenizer" if pad is None else "config"
-        return broken(f"the {where} has no pad token; set the one of the {'config' if pad is None else 'tokenizer'}")
+        other = "config" if pad is None else "tokenizer"
+        return broken(f"the {where} has no pad token; set the one of the {other}, or let {subject.anew} do it")
     if pad != own:
         return broken(
             f"the tokenizer pads with {pad}, the config looks for {own}: padded batches are read at the wrong token; "
-            "set config.pad_token_id to the tokenizer's"
+            f"set the one that the head was trained with in both ({subject.anew} takes the config's)"
         )
     if pad == tokenizer.eos_token_id:
         return broken(

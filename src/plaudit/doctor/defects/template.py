@@ -22,8 +22,8 @@ def diagnose(subject: Subject) -> Finding:
         return broken("its chat template draws at random: no score can be repeated; edit the template")
     if _dated(tokenizer, found):
         return broken(
-            "its chat template inserts the date, so scores change overnight elsewhere; load it with plaudit, which "
-            "pins the date, and save it again"
+            f"its chat template inserts the date, so scores change overnight elsewhere; {subject.anew} saves it with "
+            "the date pinned"
         )
     facts = subject.facts.get("policy")
     trained = facts.get("template_digest") if isinstance(facts, dict) else None

@@ -13,7 +13,7 @@ def diagnose(subject: Subject) -> Finding:
     if imported:
         return broken(
             f"its head lies in {files[0]}: plaudit has read it, but transformers, TRL and vLLM draw a random one "
-            "instead; save it with plaudit, which writes it where everybody looks"
+            f"instead; {subject.anew} writes it where everybody looks"
         )
     if files and subject.loaded is not None and subject.loaded.head == "found":
         return healthy(f"{files[0]} is ignored, since the model's own files hold a head; remove it")
@@ -22,6 +22,6 @@ def diagnose(subject: Subject) -> Finding:
     if inside:
         return broken(
             f"its head is stored as {inside[0]}, which transformers does not read: it draws a random one; rename the "
-            "tensor to score.weight and save it with one label"
+            "tensor to score.weight and give config.json one label"
         )
     return healthy()
