@@ -118,10 +118,12 @@ def test_the_formula_on_a_pair_a_tie_and_a_rating():
     soft = 0.9 * math.log(1 + math.exp(-0.5)) + 0.1 * math.log(1 + math.exp(0.5))
     tie = (math.log(1 + math.exp(-0.4)) + math.log(1 + math.exp(0.4))) / 2
     pairs = 3 * soft + tie + 0.01 * (3 * 1.0 + 0.16)
+    even = 0.9 * math.log(1 + math.exp(0.5)) + 0.1 * math.log(1 + math.exp(-0.5))
     assert loss.item() == pytest.approx(pairs / 4 + 0.1 * 9)
     assert facts == pytest.approx(
         {
-            "loss_sum": loss.item(), "pair_sum": pairs, "weight": 4, "point_sum": 9, "point_weight": 1,
+            "loss_sum": loss.item(), "blank_sum": (3 * even + math.log(2)) / 4 + 0.1 * 4,
+            "pair_sum": pairs, "weight": 4, "point_sum": 9, "point_weight": 1,
             "plain_sum": 3 * 0.31326169 + tie, "plain_weight": 4, "accurate": 1, "compared": 1, "ties": 0,
             "margin_sum": 1, "reward_sum": 6.4, "reward_min": 0, "reward_max": 5, "n": 5,
         }

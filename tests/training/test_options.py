@@ -62,6 +62,7 @@ MOVES = {
 }
 # what may change nothing about the weights; each is shown to be read in a test of its own, named here
 ELSEWHERE = {
+    "divergence_factor": "test_diverged.test_a_finite_explosion_stops_and_names_its_rows",
     "batch_tokens": "test_memory_and_speed_options_change_no_number",
     "gradient_checkpointing": "test_memory_and_speed_options_change_no_number",
     "eval_steps": "test_when_things_are_written",

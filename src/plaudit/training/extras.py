@@ -38,10 +38,12 @@ class Extras:
         """Of what went in beside the preferences."""
         return {"meta": self.ascent.groups.digest} if self.ascent else {}
 
-    def around(self, accelerator: Any, options: TrainOptions, step: int) -> Around:
-        """What surrounds an optimiser step."""
+    def around(self, accelerator: Any, options: TrainOptions, step: int, seen: float = 0.0) -> Around:
+        """What surrounds an optimiser step; `seen` is the largest loss of the first steps."""
         extras = (self.labels, self.contrast, self.ascent)
-        return Around(accelerator, options.max_grad_norm, options.seed, step, *extras)
+        return Around(
+            accelerator, options.max_grad_norm, options.seed, step, *extras, options.divergence_factor, seen
+        )  # fmt: skip
 
     def columns(self, plain_columns: Columns) -> Columns:
         """The columns to train on: targets that move, or those that came."""

@@ -35,6 +35,8 @@ from plaudit.training.steps.plain import Diverged
 from plaudit.training.track import Metrics, Sink, sinks, step_values
 from plaudit.training.views import Views
 
+FIRST = 10  # steps whose losses say on which scale this run begins
+
 
 def train(
     files: Sequence[str],
@@ -55,7 +57,7 @@ def train(
 
     Raises:
         PlauditError: nothing to train on, a folder in the way, or a run that cannot be resumed.
-        Diverged: a number stopped being finite; the last checkpoint is whole.
+        Diverged: a number stopped being finite, or the loss is beyond reason; the last checkpoint is whole.
         Interrupted: Ctrl-C; the run can be resumed.
     """
     options = options or TrainOptions()
@@ -111,6 +113,7 @@ class Run:
         self.done, self.saved = 0, -1
         self.state: dict[str, Any] = {
             "best": None, "best_checkpoint": "", "patience": 0, "skipped": 0, "num_tokens": 0, "seconds": 0.0,
+            "loss_seen": 0.0,
         }  # fmt: skip
         self.digests = {**prepared.digests, "model": loaded.fingerprint, **extras.digests}
         self.wanted = {k: v for k, v in options.model_dump().items() if k not in ("report_to", "device")}
@@ -220,7 +223,7 @@ class Run:
         resume.restore(newest, self._moving(), self.optimizer)
         if self.extras.labels:
             self.extras.labels.restore(resume.read_labels(newest))
-        self.state = {k: state[k] for k in self.state}
+        self.state = {k: state.get(k, v) for k, v in self.state.items()}
         self.done = self.saved = int(state["step"])
         self._say(f"resuming from {newest.name}")
 
@@ -281,7 +284,7 @@ class Run:
     def _step(self, micro: Sequence) -> dict[str, float]:
         self.wrapped.train()
         torch.manual_seed(seed_for(self.options.seed, "dropout", self.done, self.accelerator.process_index))
-        around = self.extras.around(self.accelerator, self.options, self.done)
+        around = self.extras.around(self.accelerator, self.options, self.done, self.state["loss_seen"])
         try:
             return self.extras.step(self.wrapped, micro, self.objective, self.optimizer, around=around)
         except PlauditError as error:
@@ -299,6 +302,8 @@ class Run:
             self.state["skipped"] += 1
             return {"skipped": self.state["skipped"]}
         self.state["num_tokens"] += int(sums["num_tokens"])
+        if self.done <= FIRST or not self.state["loss_seen"]:
+            self.state["loss_seen"] = max(self.state["loss_seen"], sums["loss_sum"])
         run = {"learning_rate": rate, "num_tokens": self.state["num_tokens"], "epoch": self.done / self.per_epoch}
         values = step_values(sums, run)
         if self.done % self.options.logging_steps == 0 or self.done == self.steps:

@@ -12,6 +12,7 @@ A row of weight 0 is taken out before it is computed: not even a NaN in it is se
 """
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import ModuleType
@@ -126,15 +127,24 @@ class Objective:
         """This micro-batch's share of the loss, to call backward on, and its sums for the log.
 
         `scores` [N] in float32 or better. The sums: `loss_sum`, the share itself, adds up to the step's loss;
-        `pair_sum` of `weight` (pairs and lists as trained, centring included), `point_sum` of `point_weight`: its parts
-        before division; `plain_sum` of `plain_weight` is Bradley-Terry on all comparisons without margin and with hard
-        labels (which side the target, as it came, favours). Over the `compared` comparisons, labelled ties and targets
-        of 1/2 left out: `accurate` (exact ties of the scores, counted in `ties`, are half) and `margin_sum`, the raw
-        difference in favour of the label. `reward_sum`, `reward_min`, `reward_max` over the `n` responses that weigh
-        something.
+        `blank_sum` is what equal scores would pay; `pair_sum` of `weight` (pairs and lists as trained, centring
+        included), `point_sum` of `point_weight`: its parts before division; `plain_sum` of `plain_weight` is
+        Bradley-Terry on all comparisons without margin and with hard labels (which side the target, as it came,
+        favours). Over the `compared` comparisons, labelled ties and targets of 1/2 left out: `accurate` (exact ties of
+        the scores, counted in `ties`, are half) and `margin_sum`, the raw difference in favour of the label.
+        `reward_sum`, `reward_min`, `reward_max` over the `n` responses that weigh something.
         """
         rows = _Rows(batch, scores, "list" in self._parts)
         self._refuse_unread(rows)
+        loss, parts = self._share(rows, denominators)
+        with torch.no_grad():
+            blank, _ = self._share(rows.even(), denominators)
+        sums = {"loss_sum": loss, "blank_sum": blank, **parts}
+        return loss, _floats(sums | _plain(rows) | _rewards(rows))
+
+    def _share(self, rows: "_Rows", denominators: Weights) -> tuple[Tensor, dict[str, Tensor]]:
+        """The share of the loss, and its parts before division."""
+        scores = rows.scores
         pairs = rows.weight[rows.pairs] @ self._call("pair", rows.columns(rows.pairs)) + self._listed(rows)
         if self._center:
             chosen, rejected = scores[rows.better[rows.live]], scores[rows.worse[rows.live]]
@@ -148,14 +158,7 @@ class Objective:
             loss = loss + (pairs + self._priors(scores) * weight) / denominators.pairs
         if denominators.points:
             loss = loss + self._pointwise * points / denominators.points
-        sums = {
-            "loss_sum": loss,
-            "pair_sum": pairs,
-            "weight": weight,
-            "point_sum": points,
-            "point_weight": point_weight,
-        }
-        return loss, _floats(sums | _plain(rows) | _rewards(rows))
+        return loss, {"pair_sum": pairs, "weight": weight, "point_sum": points, "point_weight": point_weight}
 
     def refuse_unread(self, batch: Batch) -> None:
         """Raise for columns that the chosen losses would leave unread, before any step is taken.
@@ -221,6 +224,12 @@ class _Rows:
         heaviest = own.detach().new_zeros(len(size)).index_put((self.group,), own)
         self.list_weight = torch.where((size > 2) & judged & lists, heaviest, 0.0)  # [G]
         self.pairs = self.live & ~((size > 2) & lists)[self.group[self.better]]
+
+    def even(self) -> "_Rows":
+        """The same rows with all scores zero."""
+        other = copy(self)
+        other.scores = torch.zeros_like(self.scores)
+        return other
 
     def columns(self, chosen: Tensor) -> dict[str, Tensor]:
         """What a pair loss may ask for, over the chosen comparisons."""

@@ -38,6 +38,9 @@ class TrainOptions(BaseModel):
     """AdamW's epsilon."""
     max_grad_norm: float = Field(1.0, ge=0)
     """Clip the gradient's norm at this; 0 leaves it alone (it is measured either way)."""
+    divergence_factor: float = Field(1000.0, ge=0)
+    """Stop at a step whose loss is more than so many times what equal scores would pay for its rows, or what the first
+    steps paid, if that is more; 0 stops only where a number is not finite."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """bfloat16 computes under autocast; weights, optimiser, head and loss stay in float32."""
     gradient_checkpointing: bool = False

@@ -5,7 +5,7 @@ without a graph first. A step that is one micro-batch on one rank keeps that pas
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Diverged(PlauditError):
-    """A score, loss or gradient that is not finite; the update it belongs to was not applied."""
+    """A score, loss or gradient that is not finite, or a loss beyond reason; its update was not applied."""
 
     exit_status = 1
 
@@ -46,7 +46,10 @@ class Ascent:
 
 @dataclass(frozen=True)
 class Around:
-    """What surrounds a step: the accelerator, the norm at which gradients are clipped, its number, the extras."""
+    """What surrounds a step: the accelerator, the norm at which gradients are clipped, its number, the extras.
+
+    `factor`, and the largest loss that the first steps have `seen`, say when a finite loss is one too many (`beyond`).
+    """
 
     accelerator: Any
     max_grad_norm: float
@@ -55,6 +58,8 @@ class Around:
     labels: Labels | None = None
     contrast: Contrast | None = None
     ascent: Ascent | None = None
+    factor: float = 0.0
+    seen: float = 0.0
 
     @property
     def shares(self) -> tuple[int, int]:
@@ -75,7 +80,7 @@ class Sight:
 def gradient(
     model: nn.Module, micro: Sequence[Batch], objective: Objective, whole: Weights, *, around: Around
 ) -> tuple[dict[str, float], Diverged | None]:
-    """Add the gradient of the step's loss; returns the sums of its metrics over all ranks, and what was not finite.
+    """Add the gradient of the step's loss; returns the sums of its metrics over all ranks, and what was unsound.
 
     Every rank must call it, and with the same micro-batches.
     """
@@ -86,6 +91,7 @@ def gradient(
     seen = torch.zeros(_slots(micro)) if around.labels and around.labels.watches else None
     sums: dict[str, float] = {}
     trouble = None  # raised after the last collective call, by all ranks at once
+    dearest: tuple[float, tuple[int, ...]] = (-math.inf, ())
     for i, batch in enumerate(micro[k] for k in ([*mine, 0] if idle else mine)):
         last, spare = i == len(mine) - (not idle), i == len(mine)
         with accelerator.no_sync(model) if not last else nullcontext():
@@ -94,13 +100,15 @@ def gradient(
         if not spare:
             scores = _even(scores).detach()
             trouble = trouble or unsound(scores, "score", batch) or unsound(loss, "loss", batch)
+            dearest = max(dearest, (facts["loss_sum"] - facts["blank_sum"], batch.rows))
             if seen is not None:
                 seen[batch.side["slot"]] = scores.cpu().float()
         add(sums, (_nothing(facts) if spare else facts | _tokens(batch)))
     sums = gather({**sums, "unsound": float(trouble is not None)}, accelerator)
     if sums.pop("unsound"):
         trouble = trouble or Diverged("another process met a number that is not finite")
-    elif seen is not None and around.labels is not None:
+    trouble = trouble or beyond(sums, around, dearest[1])
+    if trouble is None and seen is not None and around.labels is not None:
         sight.facts |= around.labels.after(micro, _summed(seen, accelerator))
     if around.contrast is not None:
         sums["loss_sum"] += around.contrast.beta * sight.facts["plaudit/contrastive_loss"]
@@ -214,6 +222,23 @@ def unsound(value: Tensor, quantity: str, batch: Batch) -> Diverged | None:
         lost = ~finite.cpu().view(len(value), -1).all(1)
         rows = sorted({batch.rows[int(g)] for g in batch.group[lost]})
     return Diverged(f"a {quantity} is {float(value.detach()[~finite].flatten()[0])}", rows=rows)
+
+
+def beyond(sums: Mapping[str, float], around: Around, rows: Sequence[int]) -> Diverged | None:
+    """The error for a step whose loss is finite and yet beyond reason; `rows` cost the most.
+
+    Reason is `factor` times what the same rows cost a model without an opinion (all scores equal: large margins and
+    ratings count there too), or the first steps cost, where a model starts on another scale; at least log 2.
+    """
+    usual = max(math.log(2), sums["blank_sum"], around.seen)
+    if not around.factor or not around.seen or sums["loss_sum"] <= around.factor * usual:
+        return None
+    message = f"the loss is {sums['loss_sum']:.4g}, more than {around.factor:g} times what is usual here ({usual:.4g})"
+    advice = (
+        "the update was not applied and the last checkpoint is whole; lower --learning-rate, look at these rows, or "
+        "raise --divergence-factor (0 lets any finite loss pass)"
+    )
+    return Diverged(message, advice=advice, rows=rows)
 
 
 def _tokens(batch: Batch) -> dict[str, float]:

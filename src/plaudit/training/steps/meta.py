@@ -55,7 +55,7 @@ def step(model: nn.Module, micro: Sequence[Batch], objective: Objective, optimiz
     """One update; returns the sums of its metrics over all ranks, J and its dead prompts among them.
 
     Raises:
-        Diverged: a quantity was not finite; weights and optimiser are as before.
+        Diverged: a quantity was not finite or the loss beyond reason; weights and optimiser are as before.
     """
     whole, ascent = objective.weights_of(micro), around.ascent
     assert ascent is not None

@@ -17,7 +17,7 @@ def step(model: nn.Module, micro: Sequence[Batch], objective: Objective, optimiz
     """One update from all micro-batches of one batch; returns the sums of its metrics over all ranks.
 
     Raises:
-        Diverged: a quantity was not finite; weights and optimiser are as before.
+        Diverged: a quantity was not finite or the loss beyond reason; weights and optimiser are as before.
     """
     whole = objective.weights_of(micro)
     if whole.empty:
