@@ -78,6 +78,16 @@ def test_what_only_shows_between_files(file, tmp_path, capsys):
     assert across["shared_prompts"][0]["share"] == 1.0
 
 
+def test_prompts_of_two_files_are_the_same_whatever_the_files_number_them(tmp_path, capsys):
+    numbered = [{**row, "prompt_id": str(i)} for i, row in enumerate(GOOD)]
+    others = [{"prompt": f"Who {i}?", "chosen": "I", "rejected": "you", "group": str(i)} for i in range(5)]
+    for name, rows in (("a", numbered), ("b", others), ("c", GOOD[:2])):
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+    assert run(["inspect", *(str(tmp_path / name) for name in "abc"), "--json"]) == 0
+    shared = json.loads(capsys.readouterr().out)["across"]["shared_prompts"]
+    assert shared == [{"files": [str(tmp_path / "a"), str(tmp_path / "c")], "prompts": 2, "share": 1.0}]
+
+
 def test_hostile_text_is_shown_and_not_obeyed(tmp_path, capsys):
     row = {**GOOD[0], "chosen": "x", "\x1b[31mkey": 1}
     (tmp_path / "a.jsonl").write_text(json.dumps(row).replace('"x"', '"x", "chosen": "\\u001b[2J"'))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plaudit.data.outline import outline
+from plaudit.data.outline import form, marks, outline
 from plaudit.data.read import Row, read
-from plaudit.data.tally import contradictions, duplicates, lengths, longer_wins, shared_groups, summary, ties
+from plaudit.data.tally import contradictions, duplicates, lengths, longer_wins, shared_prompts, summary, ties
 from plaudit.records import group, message, pair
 from tiers import examples
 
@@ -120,8 +120,17 @@ def test_the_outline_counts_what_a_slow_reading_counts(records):
 def test_between_files():
     one, other = pair("Why  is it?", "yes", "no"), pair("Why is it?", "no", "yes")
     o = outline([*rows_of([pair("Why?", "yes", "no"), one], "a"), *rows_of([pair("Why?", "no", "yes"), other], "b")])
-    assert (summary(o, 0)["contradictions"], contradictions(o)) == (0, 1)  # white space makes another prompt ...
-    assert shared_groups(o) == [(0, 1, 2)]  # ... but not another prompt group
+    assert (summary(o, 0)["contradictions"], contradictions(o)) == (0, 1)  # white space makes another prompt
+    assert shared_prompts(o) == [(0, 1, 1, 0.5)]
+
+
+def test_shared_prompts_are_told_by_their_turns_and_not_by_groups_that_files_number_alike():
+    a = [pair("Why?", "yes", "no", group="1"), pair("How?", "so", "no", group="2"), pair("", "x", "y", group="3")]
+    b = [pair("Who?", "I", "you", group="1"), pair("Where?", "here", "no", group="2"), pair("", "v", "w", group="3")]
+    assert shared_prompts(outline([*rows_of(a, "a"), *rows_of(b, "b")])) == []
+    c = [pair("How?", "so", "not", group="77"), pair("How?", "so", "thus"), pair("When?", "now", "no")]
+    o = outline([*rows_of(a, "a"), *rows_of(c, "c"), *rows_of(b, "b")])
+    assert shared_prompts(o) == [(0, 1, 1, 0.5)]
 
 
 def test_strengths_turns_tags_and_lengths():
@@ -131,6 +140,14 @@ def test_strengths_turns_tags_and_lengths():
     assert (s["strengths"], s["human_turns"]) == ({"2": 1}, {"median": 1.5, "max": 2})
     assert [o.tag_sets[i] for i in o.preference["tags"]] == [{"topic": "x"}, {}]
     assert lengths(o, np.ones(2, bool))["chosen"][-1] == 6
+
+
+def test_form_tells_list_items_from_other_marks():
+    text = "# Head\n- a\n * b\n12. c\n3) d\n> quoted\n```\ncode\n```\n**bold** and **more**\n1999 was - not a list"
+    assert form(text) == (4, 6)
+    assert marks(text) == 10
+    o = outline(rows_of([pair("q", "- a\n- b", "## c")]))
+    assert (o.response["lists"].tolist(), o.response["marks"].tolist()) == ([2, 0], [0, 1])
 
 
 def test_nothing_at_all():

@@ -140,11 +140,16 @@ def lengths(o: Outline, within: Mask) -> dict[str, list[int]]:
     return {name: np.quantile(v, QUANTILES).round().astype(int).tolist() for name, v in columns.items() if len(v)}
 
 
-def shared_groups(o: Outline) -> list[tuple[int, int, int]]:
-    """(file, file, prompt groups in both) for every two files that share any."""
-    found = [np.unique(o.preference["group"][o.preference["file"] == i]) for i in range(len(o.files))]
+def shared_prompts(o: Outline) -> list[tuple[int, int, int, float]]:
+    """(file, file, prompts in both, their share of the fewer prompts) for every two files that share any.
+
+    Prompts are compared by their turns, never by a group of the files' own: two files number theirs alike. A preference
+    without a prompt shares none.
+    """
+    of, asked = o.preference["file"], o.preference["chars"] > 0
+    found = [np.unique(o.preference["prompt"][(of == i) & asked]) for i in range(len(o.files))]
     shared = [(i, j, len(np.intersect1d(found[i], found[j]))) for i, j in combinations(range(len(found)), 2)]
-    return [item for item in shared if item[2]]
+    return [(i, j, n, n / min(len(found[i]), len(found[j]))) for i, j, n in shared if n]
 
 
 def summary(o: Outline, i: int) -> dict[str, Any]:
