@@ -26,7 +26,7 @@ def test_every_step_names_a_command_that_exists(tmp_path):
     steps = road(tmp_path, "tiny", 64)
     assert {words[0] for step in steps for words in step.commands} <= set(COMMANDS)
     assert [step.commands[0][0] for step in steps] == [
-        "world", "inspect", "audit", "repair", "train", "doctor", "evaluate"]  # fmt: skip
+        "world", "inspect", "audit", "repair", "train", "doctor", "evaluate", "score"]  # fmt: skip
 
 
 @pytest.mark.slow
@@ -43,3 +43,7 @@ def test_the_road_runs_without_an_index(tmp_path, monkeypatch, capsys):
         assert json.loads((folder / f"evaluation-{name}" / "results.json").read_text())["results"][0]["n"] == 64
     assert (folder / "undone.jsonl").read_bytes() == (folder / "train.jsonl").read_bytes()
     assert (folder / "audit" / "report.html").is_file()
+    scored = [json.loads(line) for line in (folder / "scores.jsonl").read_text().splitlines()]
+    told = [json.loads(line) for line in (folder / "evaluation-repaired" / "scores.jsonl").read_text().splitlines()]
+    assert [len(row["scores"]) for row in scored] == [2] * 64
+    assert {row["id"]: row["scores"] for row in scored} == {row["id"]: pytest.approx(row["scores"]) for row in told}

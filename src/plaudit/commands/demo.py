@@ -61,7 +61,7 @@ def demo(
 
 
 def road(folder: Path, model: str, pairs: int) -> list[Step]:
-    """The steps from nothing to two reward models and what the repair was worth."""
+    """The steps from nothing to two reward models, what the repair was worth, and scores."""
     train, held = str(folder / "train.jsonl"), str(folder / "unseen.jsonl")
     audit, repaired, final = str(folder / "audit"), str(folder / "repaired.jsonl"), str(folder / "repaired" / "final")
     rate = ("--learning-rate", RATES[model]) if model in RATES else ()
@@ -93,6 +93,9 @@ def road(folder: Path, model: str, pairs: int) -> list[Step]:
              "Prompts and true labels that neither has seen, beside a random scorer and one that prefers length.",
              tuple(("evaluate", str(folder / name / "final"), held, "--output-dir", str(folder / f"evaluation-{name}"))
                    for name in ("raw", "repaired"))),
+        Step("score: a number for every answer",
+             "One line per preference, one number per answer, in file order: what ranks, filters or rewards.",
+             (("score", final, held, "--output", str(folder / "scores.jsonl")),)),
     ]  # fmt: skip
 
 
@@ -190,6 +193,7 @@ def _close(folder: Path, steps: Sequence[Step], seconds: Sequence[float], total:
         [str(folder / "repaired" / "final"), "the reward model; loads with transformers, TRL, vLLM"],
         [str(folder / "repaired" / "curves.svg"), "loss and accuracy over the steps"],
         [str(folder / "evaluation-repaired" / "results.json"), "what it is worth, every number of the tables"],
+        [str(folder / "scores.jsonl"), "its score of every answer to the unseen prompts"],
     ])  # fmt: skip
     print("Next, with your own file: plaudit inspect FILE; plaudit audit FILE --model minilm-l6 --output-dir audit")
 
