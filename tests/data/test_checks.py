@@ -159,12 +159,16 @@ def test_the_first_place_is_measured_where_the_file_shows_it():
     assert first["low"] < 0.7 < first["high"]
 
 
-def test_markdown_counts_only_where_it_differs():
+def test_lists_and_other_markdown_count_apart_and_only_where_they_differ():
     rows = [
         pair(f"Q{i}", "- one\n- two" if i % 4 else "plain", "plain text" if i % 4 else "also plain") for i in range(80)
     ]
-    marked = found("skews", rows).value["marked"]
-    assert (marked["n"], marked["share"]) == (60, 1.0)
+    rows += [pair(f"R{i}", "plain", "# Head\n**bold** plain") for i in range(40)]
+    finding = found("skews", rows)
+    lists, marked = finding.value["lists"], finding.value["marked"]
+    assert (lists["n"], lists["share"]) == (60, 1.0)
+    assert (marked["n"], marked["share"]) == (40, 0.0)  # opposite skews that one count of both would hide
+    assert "the one with more list items 100.0%" in finding.text
 
 
 def test_both_orders_tells_the_place_from_the_response():

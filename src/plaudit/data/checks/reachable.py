@@ -32,7 +32,9 @@ MEANING = {
 
 
 def check(outline: Outline, *, enough: int = 20) -> Finding:
-    """`enough`: pairs judged by two annotators below which nothing is estimated from agreement."""
+    """`enough`: pairs judged by two annotators below which nothing is estimated from agreement. `lower` is for an audit
+    to fill in, once a committee has voted out of fold.
+    """
     table = judgements.of_outline(outline)
     strict = table.only(table.low_won >= 0)
     if not len(strict):

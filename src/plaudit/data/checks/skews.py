@@ -1,4 +1,4 @@
-"""What wins beside quality: the longer response, the one with more lists and markdown, the one shown first.
+"""What wins beside quality: the longer response, the one with more list items, more markdown, the one shown first.
 
 For every file and every tag with a few values, and pooled. A scorer that sees only length gets as far as the longer one
 wins, or loses, in each file it knows. Parts that pull in opposite directions (HH: helpful 0.61, harmless 0.45) are
@@ -18,7 +18,10 @@ from plaudit.data.outline import Outline
 from plaudit.data.tally import comparisons
 from plaudit.metrics.intervals import codes, mean_interval
 
-SEEN = {"longer": "the longer response", "marked": "the one with more markdown", "first": "the first one"}
+SEEN = {
+    "longer": "the longer response", "lists": "the one with more list items",
+    "marked": "the one with more headings, bold, quotations and code", "first": "the first one",
+}  # fmt: skip
 
 
 def check(outline: Outline, *, enough: int = 50, strong: float = 0.1) -> Finding:
@@ -50,13 +53,18 @@ def check(outline: Outline, *, enough: int = 50, strong: float = 0.1) -> Finding
 
 
 def _credit(o: Outline, whose: NDArray, wins: NDArray, loses: NDArray) -> dict[str, NDArray[np.float64]]:
-    """1 where the longer, more marked, first response wins, 0 where it loses, 1/2 equally long, NaN: does not count."""
-    gap = o.response["chars"][wins].astype(np.int64) - o.response["chars"][loses].astype(np.int64)
-    more = o.response["marks"][wins].astype(np.int64) - o.response["marks"][loses].astype(np.int64)
+    """1 where the longer, more listing, more marked, first response wins, 0 where it loses, 1/2 equally long, NaN: does
+    not count.
+    """
+    gap, items, more = (
+        o.response[name][wins].astype(np.int64) - o.response[name][loses].astype(np.int64)
+        for name in ("chars", "lists", "marks")
+    )
     file = o.preference["file"][whose]
     shows = np.bincount(file, wins > loses, len(o.files))[file] > 0  # else the file names the better one first
     return {
-        "longer": 0.5 + 0.5 * np.sign(gap), "marked": np.where(more == 0, np.nan, (more > 0).astype(float)),
+        "longer": 0.5 + 0.5 * np.sign(gap), "lists": np.where(items == 0, np.nan, (items > 0).astype(float)),
+        "marked": np.where(more == 0, np.nan, (more > 0).astype(float)),
         "first": np.where(shows, (wins < loses).astype(float), np.nan),
     }  # fmt: skip
 
