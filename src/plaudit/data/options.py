@@ -38,7 +38,7 @@ class InspectOptions(ReadOptions, TrustOptions):
     """What `plaudit inspect` does beyond counting."""
 
     rejects: Path | None = None
-    """Write every rejected row to this new file: lines of JSON files as they stood, other records as JSON."""
+    """Write every row that could not be used, wholly or in part, to this new file: its own bytes; parquet as JSON."""
     group_by: Literal["auto", "first_user_turn", "prompt", "group", "id"] = "auto"
     """What makes two rows share a prompt; auto: the file's own group, else the first user turn."""
     model: str | None = None
@@ -51,6 +51,6 @@ class ConvertOptions(ReadOptions):
     """What `plaudit convert` does beyond reading and writing."""
 
     rejects: Path | None = None
-    """Write every rejected row to this new file: lines of JSON files as they stood, other records as JSON."""
+    """Write every row that could not be used, wholly or in part, to this new file: its own bytes; parquet as JSON."""
     as_pairs: bool = False
     """Write a list of more than two responses as its comparisons, its weight split evenly over them."""
