@@ -41,8 +41,11 @@ def before(material: Material, against: Prompts | None) -> list[Finding]:
     """Every check of the room that needs no tokens, by name: what can be said before a model is loaded."""
     columns: dict[str, Any] = {"outline": material.seen, "preferences": material.preferences}
     if against is not None:
-        columns |= {"against": against.preferences, "against_unread": len(against.left)}
-    return [_run(name, columns) for name in catalog.names(ROOM) if "equal_pairs" not in _wanted(name)]
+        columns["against"] = against.preferences
+    options = {"benchmark_overlap": {"unread": len(against.left)}} if against is not None else {}
+    return [
+        _run(name, columns, options.get(name, {})) for name in catalog.names(ROOM) if "equal_pairs" not in _wanted(name)
+    ]
 
 
 def after(material: Material, equal_pairs: Sequence[int] | None) -> list[Finding]:
@@ -50,19 +53,19 @@ def after(material: Material, equal_pairs: Sequence[int] | None) -> list[Finding
     columns: dict[str, Any] = {"outline": material.seen, "preferences": material.preferences}
     if equal_pairs is not None:
         columns["equal_pairs"] = list(equal_pairs)
-    return [_run(name, columns) for name in catalog.names(ROOM) if "equal_pairs" in _wanted(name)]
+    return [_run(name, columns, {}) for name in catalog.names(ROOM) if "equal_pairs" in _wanted(name)]
 
 
 def _wanted(name: str) -> list[str]:
     return columns_of(catalog.load(ROOM, name).check)
 
 
-def _run(name: str, columns: dict[str, Any]) -> Finding:
+def _run(name: str, columns: dict[str, Any], options: dict[str, Any]) -> Finding:
     """One check; where a column that it names is not at hand, that is the finding."""
     missing = [column for column in _wanted(name) if column not in columns]
     if missing:
         return Finding(name, "skip", WHY.get(missing[0], f"needs {missing[0]}"))
-    found: Finding = catalog.load(ROOM, name).check(**{column: columns[column] for column in _wanted(name)})
+    found: Finding = catalog.load(ROOM, name).check(**{column: columns[column] for column in _wanted(name)}, **options)
     return found
 
 

@@ -2,5 +2,5 @@
 
 Columns: `outline` (data.outline.Outline), `preferences` (list of Preference, in the outline's order), `equal_pairs`
 (places of preferences whose two responses are the same tokens after the cut), `against` (preferences of a benchmark,
-which may have no responses), `against_unread` (how many of its rows could not be read).
+which may have no responses).
 """

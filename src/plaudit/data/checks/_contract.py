@@ -17,7 +17,7 @@ from plaudit.data.outline import outline
 from plaudit.data.read import Row
 from plaudit.records import Preference, group, message, pair
 
-COLUMNS = {"outline", "preferences", "equal_pairs", "against", "against_unread"}
+COLUMNS = {"outline", "preferences", "equal_pairs", "against"}
 
 
 def columns(part: ModuleType) -> list[str]:
@@ -36,7 +36,6 @@ def run(part: ModuleType, preferences: Sequence[Preference], against: Sequence[P
     equal = [i for i, p in enumerate(preferences) if len(p.responses) == 2 and p.responses[0] == p.responses[1]]
     found: dict[str, Any] = {
         "outline": outline(rows), "preferences": list(preferences), "equal_pairs": equal, "against": list(against),
-        "against_unread": 0,
     }  # fmt: skip
     return part.check(**{name: found[name] for name in columns(part)})
 

@@ -15,9 +15,9 @@ from plaudit.records import Preference
 
 
 def check(
-    preferences: Sequence[Preference], against: Sequence[Preference], against_unread: int = 0, *, threshold: float = 0.8
+    preferences: Sequence[Preference], against: Sequence[Preference], *, threshold: float = 0.8, unread: int = 0
 ) -> Finding:
-    """`threshold`: least Jaccard index of a near copy. `against_unread` rows of the benchmark could not be compared.
+    """`threshold`: least Jaccard index of a near copy. `unread`: rows of the benchmark that could not be compared.
 
     >>> from plaudit.records import pair
     >>> check([pair("Why is the sky blue?", "a", "b")], [pair("why is the sky BLUE", "c", "d")]).value["exact_prompts"]
@@ -43,16 +43,16 @@ def check(
         "exact_prompts": int(exact.sum()), "near_prompts": int(near.sum()), "first_turns": int(first.sum()),
         "responses": int(answered.sum()), "preferences": int(hit.sum()), "share": share(hit.sum(), n),
         "benchmark_prompts": len(theirs), "benchmark_prompts_found": len(found), "threshold": threshold,
-        "benchmark_rows_unread": against_unread,
+        "benchmark_rows_unread": unread,
     }  # fmt: skip
-    unread = f"; {against_unread:,} rows of the benchmark could not be read" if against_unread else ""
+    beside = f"; {unread:,} rows of the benchmark could not be read" if unread else ""
     if not hit.any():
-        text = f"none of {len(theirs):,} benchmark prompts is among these preferences{unread}"
+        text = f"none of {len(theirs):,} benchmark prompts is among these preferences{beside}"
         return Finding("benchmark_overlap", "ok", text, value)
     text = (
         f"{value['preferences']:,} preferences overlap with the benchmark: {value['exact_prompts']:,} share a prompt, "
         f"{value['near_prompts']:,} a near copy, {value['first_turns']:,} a first turn, "
-        f"{value['responses']:,} a response{unread}"
+        f"{value['responses']:,} a response{beside}"
     )
     ids = tuple(dict.fromkeys(preferences[int(i)].id for i in np.flatnonzero(hit)))[:LISTED]
     advice = "leave these rows out of training, or do not report that benchmark"
