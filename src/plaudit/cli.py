@@ -15,7 +15,7 @@ COMMANDS = {
     "doctor": "Prove that a checkpoint gives the same number everywhere, or say why not.",
     "evaluate": "What a scorer is worth on preferences or a suite, beside random and length-only.",
     "score": "Score every response of a file.",
-    "models": "List or build the embedded models.",
+    "models": "List or build the embedded models, or save any model as everybody can load it.",
     "world": "Make synthetic preferences whose truth is known.",
     "demo": "Drive the whole road on an embedded model and a synthetic world.",
 }

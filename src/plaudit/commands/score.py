@@ -1,10 +1,13 @@
 """`plaudit score`: a number for every response of a file."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from plaudit.evaluation.options import ScoreOptions
+
+if TYPE_CHECKING:
+    from plaudit.rewards.load import Handle
 
 
 def score(
@@ -20,7 +23,7 @@ def score(
     Parameters
     ----------
     scorer
-        A checkpoint folder, or a built-in name: length, random.
+        A checkpoint folder, a committee's folder, or a built-in name: length, random.
     file
         A data file (json, jsonl, csv, parquet, gzipped or not), a folder of them, or hub:OWNER/NAME[:split].
     json
@@ -42,20 +45,37 @@ def score(
     reading: dict[str, Any] = {
         "layout": options.layout, "columns": renames(options.columns), "limits": Limits(line_bytes=options.line_bytes),
     }  # fmt: skip
+    names = _members(handle, options)
     if options.dry_run:
-        found = estimate(handle, [file], with_text=options.with_text, **reading)
+        found = estimate(handle, [file], with_text=options.with_text, members=options.members, **reading)
         terminal.document(found) if json else show_estimate(found)
         return 0
     cache = Cached(handle, options.cache) if options.cache else None
     counted = run(
         Handle(cache, handle.name) if cache else handle, file, options.output, with_text=options.with_text,
-        resume=options.resume, rejects=options.rejects, **reading,
+        members=options.members, resume=options.resume, rejects=options.rejects, **reading,
     )  # fmt: skip
     counts = counted.counts()
     if cache:
         counts |= {"looked_up": cache.hits, "computed": cache.misses}
     if json:
-        terminal.document({"output": str(options.output), "counts": counts, "rejects": counted.rejects})
+        told = {"members": names} if options.members else {}
+        terminal.document({"output": str(options.output), "counts": counts, "rejects": counted.rejects} | told)
     else:
         show_counts(f"Scores in {options.output}", counts, counted.rejects)
+        if options.members:
+            terminal.table("Members, in the order of their lines", ["", "member"], list(enumerate(names)))
     return 0
+
+
+def _members(handle: "Handle", options: ScoreOptions) -> list[str]:
+    """Who has a vote in a committee; an error when members are asked of what has none, or of a cache."""
+    from plaudit.errors import OptionError
+
+    if not options.members:
+        return []
+    if not hasattr(handle.scorer, "votes_all"):
+        raise OptionError([f"--members: {handle.name} is one scorer; only a committee has members"])
+    if options.cache:
+        raise OptionError(["--members: --cache keeps scores alone"], advice="leave one of the two out")
+    return list(getattr(handle.scorer, "names", ()))

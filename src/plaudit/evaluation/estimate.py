@@ -7,24 +7,30 @@ from typing import Any
 
 from plaudit.data.read import read
 from plaudit.evaluation.intake import Intake, characters
+from plaudit.evaluation.score import said
 from plaudit.evaluation.scores import line
 from plaudit.records import Preference
 from plaudit.rewards.load import Handle
-from plaudit.rewards.stream import refusals, scored
+from plaudit.rewards.stream import refusals
 
 TRIED = 32  # preferences, spread over the first thousand
 _HEAD = 1024
 
 
-def estimate(scorer: Handle, paths: list, *, with_text: bool = False, **reading: Any) -> dict[str, Any]:
+def estimate(
+    scorer: Handle, paths: list, *, with_text: bool = False, members: bool = False, **reading: Any
+) -> dict[str, Any]:
     """Counts after reading everything, and seconds, tokens and bytes scaled up by characters from 32 scored rows."""
     intake = Intake()
-    found = of_preferences(scorer, intake.preferences_of(read(paths, **reading)), with_text=with_text)
+    rows = intake.preferences_of(read(paths, **reading))
+    found = of_preferences(scorer, rows, with_text=with_text, members=members)
     intake.refuse_nothing()
     return {"counts": intake.counts(), "rejects": intake.rejects} | found
 
 
-def of_preferences(scorer: Handle, preferences: Iterable[Preference], *, with_text: bool = False) -> dict[str, Any]:
+def of_preferences(
+    scorer: Handle, preferences: Iterable[Preference], *, with_text: bool = False, members: bool = False
+) -> dict[str, Any]:
     """The same for preferences that are at hand."""
     rest = iter(preferences)
     head = list(islice(rest, _HEAD))
@@ -36,9 +42,9 @@ def of_preferences(scorer: Handle, preferences: Iterable[Preference], *, with_te
         return {"characters": total, "tried": 0, "tokens": None, "seconds": 0.0, "bytes": 0}
     scorer.score_all(tried[:1])  # the first call pays for start-up
     begun = monotonic()
-    values = list(scored(scorer, tried))
+    values = said(scorer, tried, members=members)
     seconds = monotonic() - begun
-    size = sum(len(line(p, v, scorer.texts(p) if with_text else None)) for p, v in values)
+    size = sum(len(line(p, v, scorer.texts(p) if with_text else None, opinion)) for p, v, opinion in values)
     scale = total / max(1, sum(map(characters, tried)))
     tokens = _tokens(scorer, tried)
     return {

@@ -34,6 +34,8 @@ class ScoreOptions(ScorerOptions):
     """The JSON lines file to write, one line per preference; appears only when it is whole, never overwrites."""
     with_text: bool = False
     """Add the exact strings that were scored."""
+    members: bool = False
+    """Of a committee: add every member's scores and their spread (population deviation) beside the committee's."""
     resume: bool = False
     """Go on where a killed run of the same command stopped."""
     rejects: Path | None = None

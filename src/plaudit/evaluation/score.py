@@ -6,13 +6,15 @@ preferences together (chunks are counted from the first row), so a resumed run w
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, cast
+
+from numpy.typing import NDArray
 
 from plaudit.data.opening import files_of
 from plaudit.data.read import Row, read
@@ -24,7 +26,9 @@ from plaudit.folders import file_digest, write_file
 from plaudit.records import Preference
 from plaudit.report.terminal import progress
 from plaudit.rewards.load import Handle
-from plaudit.rewards.stream import CHUNK, chunks, place, scored_chunk
+from plaudit.rewards.stream import CHUNK, chunks, judged_chunk, place, scored_chunk
+from plaudit.scorer import Panel
+from plaudit.signals.aggregate import Opinion
 
 EVERY = 2.0  # seconds between two positions: a sync costs milliseconds, a lost chunk may cost minutes
 
@@ -50,6 +54,7 @@ def score(
     output: str | Path,
     *,
     with_text: bool = False,
+    members: bool = False,
     resume: bool = False,
     rejects: Path | None = None,
     chunk: int = CHUNK,
@@ -57,12 +62,14 @@ def score(
 ) -> Intake:
     """Write the scores of every preference of `source` to `output`; `reading` goes to `plaudit.read`.
 
+    `members`: of a committee, also its members' scores and their spread.
+
     Raises PlauditError when `output` exists, when an unfinished run waits there and `resume` is not said, or when it
     was another run: other data, scorer or options. Raises DataError that names the row whose score is NaN.
     """
     target, found = Target(Path(output)), Intake()
     rows = read(source, **reading)
-    run = _identity(scorer, source, with_text, chunk, reading)
+    run = _identity(scorer, source, {"with_text": with_text, "members": members, "chunk": chunk}, reading)
     start = _start(target, run, resume)
     if start is None:  # killed between the last two system calls of a finished run
         for _ in found.preferences_of(rows):
@@ -106,10 +113,10 @@ def _watched(preferences: Iterator[Preference], bar: Any) -> Iterator[Preference
         yield preference
 
 
-def _identity(scorer: Handle, source: str | Path, with_text: bool, chunk: int, reading: dict) -> dict[str, Any]:
+def _identity(scorer: Handle, source: str | Path, writing: dict, reading: dict) -> dict[str, Any]:
     """What makes two runs the same run."""
     files = [] if str(source).startswith("hub:") else files_of(str(source))
-    options = {"with_text": with_text, "chunk": chunk} | {k: str(v) for k, v in sorted(reading.items())}
+    options = writing | {k: str(v) for k, v in sorted(reading.items())}
     digests = [file_digest(Path(f)) for f in files]
     return {"scorer": scorer.fingerprint or scorer.name, "data": digests, "options": options}
 
@@ -164,8 +171,9 @@ def _write(
             out.truncate(start["bytes"])
             out.seek(start["bytes"])
             for some in chunks(preferences, options["chunk"]):
-                for preference, scores in scored_chunk(scorer, some, leave):
-                    out.write(line(preference, scores, scorer.texts(preference) if options["with_text"] else None))
+                for preference, scores, opinion in said(scorer, some, leave, members=options["members"]):
+                    texts = scorer.texts(preference) if options["with_text"] else None
+                    out.write(line(preference, scores, texts, opinion))
                 now["preferences"] += len(some)
                 if monotonic() - saved >= EVERY:
                     save()
@@ -173,6 +181,15 @@ def _write(
             save()
     except OSError as error:
         raise PlauditError(f"{error.filename or target.part}: cannot be written: {error.strerror or error}") from error
+
+
+def said(
+    scorer: Handle, some: Sequence[Preference], leave: Callable[[Preference, str], None] | None = None, *, members: bool
+) -> list[tuple[Preference, NDArray, Opinion | None]]:
+    """Each preference with its scores and, with `members`, the committee's whole opinion."""
+    if members:
+        return [(p, found.score, found) for p, found in judged_chunk(cast(Panel, scorer), some, leave)]
+    return [(p, scores, None) for p, scores in scored_chunk(scorer, some, leave)]
 
 
 def _publish(target: Target) -> None:

@@ -13,18 +13,28 @@ from numpy.typing import NDArray
 from plaudit.errors import DataError
 from plaudit.records import Preference
 from plaudit.rewards.stream import place
+from plaudit.signals.aggregate import Opinion
 
 Missing = Literal["error", "loss"]
 
 
-def line(preference: Preference, scores: Sequence[float] | NDArray, texts: Sequence[str] | None = None) -> bytes:
+def line(
+    preference: Preference,
+    scores: Sequence[float] | NDArray,
+    texts: Sequence[str] | None = None,
+    opinion: Opinion | None = None,
+) -> bytes:
     """One line of a score file, newline included; floats in full, so that reading gives back the same bits.
+
+    `opinion`: a committee's, whose `spread` and `members` stand beside the scores.
 
     >>> from plaudit.records import pair
     >>> line(pair("?", "a", "b", id="7"), [0.5, 1.0])
     b'{"id": "7", "scores": [0.5, 1.0]}\\n'
     """
     row: dict[str, Any] = {"id": preference.id, "scores": [float(s) for s in scores]}
+    if opinion is not None:
+        row |= {"spread": opinion.spread.tolist(), "members": opinion.members.tolist()}
     if texts is not None:
         row["texts"] = list(texts)
     text = json.dumps(row, ensure_ascii=False)

@@ -20,6 +20,7 @@ from plaudit.models.backbone import load_backbone
 from plaudit.models.features import Features, Pool, features
 from plaudit.models.members import Fitted, Member, View, view_matrix
 from plaudit.models.score import ModelScorer
+from plaudit.models.tokens import encode_all
 from plaudit.records import Preference, digest
 from plaudit.signals.aggregate import Combine, aggregate
 
@@ -87,6 +88,11 @@ class Committee:
     def score_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
         """One float array [N] per preference."""
         return [aggregate(votes, self.combine) for votes in self.votes_all(preferences)]
+
+    def refusals(self, preferences: Sequence[Preference]) -> list[str]:
+        """Why a trunk cannot take each preference, '' where all can: the first trunk that refuses speaks."""
+        each = [[e.refused for e in encode_all(preferences, t.loaded.policy)] for t in self.trunks]
+        return [next(filter(None, reasons), "") for reasons in zip(*each, strict=True)]
 
     def texts(self, preference: Preference) -> list[str]:
         """The exact strings that the first trunk reads."""

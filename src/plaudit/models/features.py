@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from plaudit.errors import PlauditError
+from plaudit.errors import DataError, PlauditError
 from plaudit.folders import is_sealed, publish
 from plaudit.models.forward import Reader, forward
 from plaudit.models.score import ModelScorer, autocast
@@ -75,7 +75,8 @@ def features(
     by this model's own rules, where the caller has them already.
 
     Raises:
-        PlauditError: the model is not read over token trees, or a record does not fit it.
+        PlauditError: the model is not read over token trees.
+        DataError: a record does not fit it.
     """
     if scorer.verdict.way != "tree":
         raise PlauditError(f"features need a model that reads token trees: {scorer.verdict.reason}")
@@ -105,7 +106,7 @@ def _fill(
 ) -> None:
     for p, e in zip(window, encoded, strict=True):
         if e.refused:
-            raise PlauditError(f"{p.source or p.id}: {e.refused}")
+            raise DataError(p.source or p.id, e.refused)
     if "mean" in pools:
         encoded = with_beginnings(window, encoded, scorer.loaded.policy)
     table = narrowed(compute(scorer, encoded, layers, pools), store)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from plaudit.errors import PlauditError
 from plaudit.records import Preference, conversation_digest, digest
+from plaudit.rewards.stream import refusals
 from plaudit.scorer import Scorer
 
 FILE = "scores.sqlite"
@@ -53,6 +54,10 @@ class Cached:
 
     def texts(self, preference: Preference) -> list[str]:
         return self.inner.texts(preference)  # type: ignore[attr-defined]
+
+    def refusals(self, preferences: Sequence[Preference]) -> list[str]:
+        """Why the scorer behind cannot take each preference; see `stream.refusals`."""
+        return refusals(self.inner, preferences)
 
     @property
     def loaded(self) -> Any:

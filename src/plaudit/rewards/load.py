@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from numpy.typing import NDArray
 
 from plaudit import catalog, folders
 from plaudit.errors import OptionError, PlauditError
 from plaudit.records import Conversation, Message, Preference, group, message
-from plaudit.rewards.stream import checked
-from plaudit.scorer import Scorer
+from plaudit.rewards.stream import checked, opinions
+from plaudit.scorer import Panel, Scorer
+from plaudit.signals.aggregate import Opinion
 
 ROOM = "plaudit.rewards"
 
@@ -33,12 +34,21 @@ class Handle:
         `prompt`: a text (one user turn), or messages as `{"role", "content"}` or `Message`; may be empty. `responses`:
         texts, or lists of messages; one text alone counts as a list of one.
         """
-        answers = [responses] if isinstance(responses, str) else list(responses)
-        if not answers:
-            return []
-        turns = conversation(prompt, "user")
-        record = group(turns, [conversation(r, "assistant") for r in answers], None)
-        return [float(s) for s in checked([record], self.score_all([record]))[0]]
+        record = _record(prompt, responses)
+        return [float(s) for s in checked([record], self.score_all([record]))[0]] if record.responses else []
+
+    def opinion(self, prompt: str | Sequence, responses: str | Sequence) -> Opinion:
+        """The same by a committee: its score of every response [N], its members' spread [N] and scores [K, N].
+
+        Raises:
+            PlauditError: the scorer has no members, or there is no response.
+        """
+        if not hasattr(self.scorer, "votes_all"):
+            raise PlauditError(f"{self.name}: one scorer without members; only a committee has a spread")
+        record = _record(prompt, responses)
+        if not record.responses:
+            raise PlauditError("there is no response to have an opinion on")
+        return opinions(cast(Panel, self.scorer), [record])[0]
 
     def score_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
         """One float array [N] per preference."""
@@ -54,6 +64,11 @@ class Handle:
         if name == "scorer":
             raise AttributeError(name)
         return getattr(self.scorer, name)
+
+
+def _record(prompt: str | Sequence, responses: str | Sequence) -> Preference:
+    answers = [responses] if isinstance(responses, str) else list(responses)
+    return group(conversation(prompt, "user"), [conversation(r, "assistant") for r in answers], None)
 
 
 def conversation(value: str | Sequence, role: str) -> Conversation:

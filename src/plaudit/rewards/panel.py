@@ -1,6 +1,6 @@
 """A saved committee as a scorer: heads on trunks, or scorers that were asked together."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from plaudit.errors import PlauditError
 from plaudit.records import Preference, digest
+from plaudit.rewards.stream import refusals
 from plaudit.scorer import Panel, Scorer
 from plaudit.signals.aggregate import Combine, aggregate
 
@@ -16,16 +17,21 @@ from plaudit.signals.aggregate import Combine, aggregate
 class Together:
     """Several scorers as one `Panel`; their mean, each on the scale it had when it was audited.
 
-    `names`: scorers of one name (the folds of a trained member) have one vote, their mean.
+    `seats`: what each scorer speaks for; those of one seat (the folds of a trained member) have one vote, their mean.
     """
 
     def __init__(
-        self, members: list[Scorer], scales: list[float], names: list[str] | None = None, combine: Combine = "mean"
+        self, members: list[Scorer], scales: list[float], seats: list[str] | None = None, combine: Combine = "mean"
     ) -> None:
         self.members, self.scales, self.combine = members, scales, combine
-        self.names = names or [str(k) for k in range(len(members))]
+        self.seats = seats or [str(k) for k in range(len(members))]
         prints = [m.fingerprint for m in members]
-        self.fingerprint = digest("together", combine, repr(scales), *self.names, *prints) if all(prints) else ""
+        self.fingerprint = digest("together", combine, repr(scales), *self.seats, *prints) if all(prints) else ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Who has a vote, in their order [K]."""
+        return tuple(dict.fromkeys(self.seats))
 
     def votes_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
         """One float array [K, N] per preference."""
@@ -33,13 +39,18 @@ class Together:
         each = [m.score_all(rows) for m in self.members]
         scaled = [[scores / scale for scores in own] for own, scale in zip(each, self.scales, strict=True)]
         seats: dict[str, list[int]] = {}
-        for k, name in enumerate(self.names):
+        for k, name in enumerate(self.seats):
             seats.setdefault(name, []).append(k)
         return [np.stack([np.mean([scaled[k][i] for k in own], 0) for own in seats.values()]) for i in range(len(rows))]
 
     def score_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
         """One float array [N] per preference."""
         return [aggregate(votes, self.combine) for votes in self.votes_all(preferences)]
+
+    def refusals(self, preferences: Sequence[Preference]) -> list[str]:
+        """Why a member cannot take each preference, '' where all can; empty when none of them ever refuses."""
+        each = [found for member in self.members if (found := refusals(member, preferences))]
+        return [next(filter(None, reasons), "") for reasons in zip(*each, strict=True)]
 
 
 def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
@@ -64,6 +75,7 @@ def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
             )
         members.append(handle.scorer)
     entries = document["members"]
-    return Together(
-        members, [entry["scale"] for entry in entries], [e.get("member") or str(k) for k, e in enumerate(entries)]
-    )
+    asked = [entry["scorer"] for entry in entries]
+    alone = [name if asked.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(asked)]
+    seats = [entry.get("member") or name for entry, name in zip(entries, alone, strict=True)]
+    return Together(members, [entry["scale"] for entry in entries], seats)

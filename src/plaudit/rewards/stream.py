@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.errors import DataError, PlauditError
 from plaudit.records import Preference
-from plaudit.scorer import Scorer
+from plaudit.scorer import Panel, Scorer
+from plaudit.signals.aggregate import Opinion, opinion
 
+T = TypeVar("T")
 CHUNK = 512  # preferences handed to a scorer at a time: enough to fill its batches, little enough to hold
 
 
@@ -45,8 +48,39 @@ def scored_chunk(
     scorer: Scorer, chunk: Sequence[Preference], leave: Callable[[Preference, str], None] | None = None
 ) -> list[tuple[Preference, NDArray]]:
     """The same for preferences that the scorer gets together."""
+    return _taken(scorer, lambda rows: checked(rows, scorer.score_all(rows)), chunk, leave)
+
+
+def judged_chunk(
+    panel: Panel, chunk: Sequence[Preference], leave: Callable[[Preference, str], None] | None = None
+) -> list[tuple[Preference, Opinion]]:
+    """The same by a committee, with every member's word: one pass gives the score and who said what."""
+    return _taken(panel, lambda rows: opinions(panel, rows), chunk, leave)
+
+
+def opinions(panel: Panel, preferences: Sequence[Preference]) -> list[Opinion]:
+    """Score, spread and members of a committee, one `Opinion` per preference; its score is that of `score_all`.
+
+    >>> from plaudit.records import pair
+    >>> from plaudit.rewards.length import scorer as length
+    >>> from plaudit.rewards.panel import Together
+    >>> opinions(Together([length(), length()], [1.0, 2.0]), [pair("?", "four", "5")])[0].spread.tolist()
+    [1.0, 0.25]
+    """
+    found = [opinion(votes, getattr(panel, "combine", "mean")) for votes in panel.votes_all(preferences)]
+    checked(preferences, [o.score for o in found])
+    return found
+
+
+def _taken(
+    scorer: Scorer,
+    ask: Callable[[Sequence[Preference]], list[T]],
+    chunk: Sequence[Preference],
+    leave: Callable[[Preference, str], None] | None,
+) -> list[tuple[Preference, T]]:
+    """What the scorer says of each preference that it can take; the others are left out, with the reason."""
     try:
-        return list(zip(chunk, checked(chunk, scorer.score_all(chunk))))
+        return list(zip(chunk, ask(chunk)))
     except DataError:
         reasons = refusals(scorer, chunk) if leave else []
         if leave is None or not any(reasons):
@@ -55,11 +89,17 @@ def scored_chunk(
         if reason:
             leave(preference, reason)
     taken = [p for p, reason in zip(chunk, reasons) if not reason]
-    return list(zip(taken, checked(taken, scorer.score_all(taken))))
+    return list(zip(taken, ask(taken)))
 
 
 def refusals(scorer: Scorer, preferences: Sequence[Preference]) -> list[str]:
-    """Why a model cannot take each preference, '' where it can; empty for scorers that take anything."""
+    """Why a model cannot take each preference, '' where it can; empty for scorers that take anything.
+
+    A scorer made of others says it itself (`refusals`); of a model it is found out by its own rules of tokenising.
+    """
+    own = getattr(scorer, "refusals", None)
+    if own is not None:
+        return own(preferences)
     loaded = getattr(scorer, "loaded", None)
     if loaded is None:
         return []

@@ -5,6 +5,7 @@ the released code does, not the deviation. `soft_min` holds the others as limits
 minimum, and to second order it is mean - variance / (2 beta).
 """
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,6 +14,29 @@ from numpy.typing import NDArray
 from plaudit.errors import OptionError
 
 Combine = Literal["mean", "min", "lcb", "uwo", "soft_min"]
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A committee's words on the responses to one prompt.
+
+    `score` [N] as combined, `spread` [N] the members' population deviation, `members` [K, N] what each of them says.
+    """
+
+    score: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    members: NDArray[np.float64]
+
+
+def opinion(votes: NDArray, how: Combine = "mean") -> Opinion:
+    """From every member's score [K, N].
+
+    >>> found = opinion(np.array([[1.0, 0.0], [3.0, 0.0]]))
+    >>> found.score.tolist(), found.spread.tolist()
+    ([2.0, 0.0], [1.0, 0.0])
+    """
+    members = np.asarray(votes, np.float64)
+    return Opinion(aggregate(members, how), members.std(0), members)
 
 
 def aggregate(
