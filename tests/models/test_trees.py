@@ -1,7 +1,5 @@
 """Every path to a score gives the same number: trees, single sequences, neighbours, budgets, gradients."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 from test_plan import Record
 
 from families import FAMILIES, tiny_family
-from plaudit.models.forward import Reader, forward, hidden_states, inner, own_tokens, padded_scores, sequences
+from plaudit.models.forward import Reader, forward, hidden_states, inner, own_tokens, sequences
 from plaudit.models.score import scores
 from plaudit.models.trees import attention, flex
 from plaudit.models.trees.plan import plan
@@ -86,65 +84,6 @@ def test_scores_whatever_neighbours_order_and_budget(name, seed, budget):
     assert_same(scores(reader, records, budget=budget), reference)
     order = draw.permutation(len(records))
     assert_same(scores(reader, [records[i] for i in order], budget=4096), [reference[i] for i in order])
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_gradients_equal_the_padded_path(name):
-    model, _ = tiny_family(name, 1)
-    if probe(model).way != "tree":
-        pytest.skip(f"{name} is read padded")
-    records = random_records(model, np.random.default_rng(3), 4)
-    (tree,) = plan(records, budget=4096)
-    weights = torch.randn(len(tree.reads), generator=torch.Generator().manual_seed(0))
-    found = {}
-    for way in ("tree", "padded"):
-        one = copy.deepcopy(model).train()
-        if way == "tree":
-            (Reader(one, "tree")(tree) * weights).sum().backward()
-        else:
-            one.set_attn_implementation("eager")
-            (padded_scores(one, tree) * weights).sum().backward()
-        found[way] = {n: p.grad for n, p in one.named_parameters() if p.grad is not None}
-    assert set(found["tree"]) == set(found["padded"])
-    for n, g in found["tree"].items():
-        scale = max(float(found["padded"][n].abs().max()), 1e-2)  # a key bias has no gradient but rounding
-        assert float((g - found["padded"][n]).abs().max()) <= 1e-4 * scale, n
-
-
-@pytest.mark.parametrize("name", ["llama", "gpt2"])
-@pytest.mark.parametrize("reentrant", [False, True])
-def test_gradient_checkpointing_changes_nothing(name, reentrant):
-    model, _ = tiny_family(name, 2)
-    (tree,) = plan(random_records(model, np.random.default_rng(5), 3), budget=4096)
-    found = []
-    for checkpointing in (False, True):
-        one = copy.deepcopy(model).train()
-        if checkpointing:
-            one.activation_checkpointing_enable({"use_reentrant": reentrant})
-            one.enable_input_require_grads()
-        (Reader(one, "tree")(tree) ** 2).sum().backward()
-        found.append({n: p.grad for n, p in one.named_parameters() if p.grad is not None})
-    for n, g in found[0].items():
-        torch.testing.assert_close(g, found[1][n], rtol=1e-5, atol=1e-7)
-
-
-@pytest.mark.parametrize("name", ["llama", "bert"])
-def test_lora_trains_through_trees(name):
-    from plaudit.models.lora import attach
-
-    model, _ = tiny_family(name, 3)
-    adapted = attach(model, r=4, alpha=8, dropout=0.0, targets="all-linear")
-    (tree,) = plan(random_records(adapted.get_base_model(), np.random.default_rng(7), 3), budget=4096)
-    reader = Reader(adapted, "tree").train()
-    before = reader(tree).detach()
-    moving = [p for p in reader.parameters() if p.requires_grad]
-    (reader(tree).sum()).backward()
-    assert all(p.grad is not None for n, p in reader.named_parameters() if p.requires_grad and "lora_B" in n)
-    with torch.no_grad():
-        for p in moving:
-            if p.grad is not None:
-                p.sub_(0.1 * p.grad)
-    assert not torch.equal(before, reader(tree).detach())
 
 
 def test_bf16_stays_near_fp32():
