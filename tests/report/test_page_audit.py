@@ -188,7 +188,7 @@ def test_the_commands_carry_what_was_asked_for(columns):
     )
     for command in (c for c in shown_commands if "repair" in c.split()[1] and "--undo" not in c):
         assert f"pairs.csv {reading} " in command
-    assert f"plaudit convert repaired.csv {reading} --to canonical --output canonical.jsonl" in shown_commands
+    assert f"plaudit train repaired.csv {reading} --model tiny --output-dir model" in shown_commands
     assert f"tiny {reading} --layers 1,2 --length-member --noise uniform --output-dir audit-noise" in shown_commands[-1]
     found["options"] = {"columns": "prompt=\u202e"}
     assert "--columns COLUMNS --audit D" in words(page(found, columns, []))
@@ -257,7 +257,7 @@ def test_every_command_is_one_that_plaudit_knows(columns, voters, score, options
         first, *rest = shlex.split(command)
         assert first == "plaudit"
         parsed, bound, _ = app().parse_args(rest, exit_on_error=False, print_error=False)
-        assert parsed.__name__ in {"repair", "audit", "train", "convert"}
+        assert parsed.__name__ in {"repair", "audit", "train"}
         assert bound.arguments
 
 

@@ -183,7 +183,9 @@ def noise_of(signals: Signals, case: Docket, votes: Votes, options: AuditOptions
     found = estimate(signals["mean"], votes.target, noise_groups(case, options), model=model)
     unsure = [name for name, (_, low, high, _) in found.rates.items() if high - low >= WIDEST]
     if unsure:
-        of = "" if len(unsure) == len(found.rates) else " of " + ", ".join(clean(name, 60) for name in unsure[:5])
-        of += f" and {len(unsure) - 5} more" if of and len(unsure) > 5 else ""
-        note(f"the votes never become sure enough to tell the rate of wrong labels{of}: p_wrong stays empty there")
+        some = len(unsure) < len(found.rates)
+        of = " of " + ", ".join(clean(name, 60) for name in unsure[:5]) if some else ""
+        of += f" and {len(unsure) - 5} more" if some and len(unsure) > 5 else ""
+        note(f"the votes never become sure enough to tell the rate of wrong labels{of}: p_wrong is empty"
+             + (" there" if some else ""))  # fmt: skip
     return found

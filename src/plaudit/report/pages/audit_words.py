@@ -176,7 +176,8 @@ def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
          f"plaudit repair {file}{reading} --audit D --decisions doubtful.jsonl --output decided{suffix}"),
         ("Changed your mind? This gives the original back.",
          f"plaudit repair --undo repaired{suffix} --output original{suffix}"),
-        *_training(f"repaired{suffix}", model, reading),
+        ("Train a reward model on the repaired copy.",
+         f"plaudit train repaired{suffix}{reading} --model {model} --output-dir model"),
     ]  # fmt: skip
     if found["noise"]["model"] is None:
         out.append((
@@ -187,18 +188,6 @@ def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     if doubtful(found):
         out.insert(0, ("Ask a stronger committee before you change anything.", stronger(found, file, "audit-stronger")))
     return out
-
-
-def _training(repaired: str, model: str, reading: str) -> list[tuple[str, str]]:
-    """Training on a file that is read as it stands, or on its canonical copy when it takes options to read it."""
-    if not reading:
-        return [("Train a reward model on the repaired copy.",
-                 f"plaudit train {repaired} --model {model} --output-dir model")]  # fmt: skip
-    return [
-        ("Training reads layouts it recognises: convert the repaired copy first,",
-         f"plaudit convert {repaired}{reading} --to canonical --output canonical.jsonl"),
-        ("and train a reward model on it.", f"plaudit train canonical.jsonl --model {model} --output-dir model"),
-    ]  # fmt: skip
 
 
 def doubtful(found: Mapping[str, Any]) -> bool:
