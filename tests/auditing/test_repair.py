@@ -141,9 +141,9 @@ def test_unchanged_rows_are_the_same_bytes(lines, capsys):
     assert [i for i in range(8) if old[i] != new[i]] == [1, 3, 6]
 
 
-def test_the_default_flips_what_is_more_likely_wrong_than_right_and_nothing_else(lines, capsys):
-    _, found = repaired(capsys, lines)
-    assert (found["treatments"], found["columns"], found["changed"], found["flip"]) == (["mend"], [], 3, 3)
+def test_the_default_flips_what_is_likely_wrong_and_nothing_else(lines, capsys):
+    _, found = repaired(capsys, lines)  # p_wrong is 0.73 of row 1, 0.95 of row 3, 0.55 of row 6
+    assert (found["treatments"], found["columns"], found["changed"], found["flip"]) == (["mend"], [], 2, 2)
 
 
 def test_the_default_flips_softens_and_gives_margin_where_the_rate_cannot_be_told(tmp_path, capsys):
