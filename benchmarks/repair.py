@@ -186,10 +186,12 @@ def document(found: dict[str, list], trunks: str, draws: int) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "title": "Repairing labels", "question": "Does training on the repaired labels win back what wrong labels cost?",
-        "what": f"{draws} draws of outer split (a fifth of the prompts, clean labels, never audited), flips and heads; "
-        f"one linear head on the first member's features ({trunks} for text), ridge by folds on the treated columns; "
-        f"intervals over draws (t). `oracle` knows the true labels. The default policy is {DEFAULT}, chosen on other "
-        f"seeds of the two worlds (--phase development).",
+        "what": f"{draws} draws of the split, flips and heads, a world of their own for the vector world. Trained on: "
+        f"{', '.join(f'{name} {n:,}' for name, n in SIZES.items())} comparisons, of other sets four fifths of the prompts; all other prompts "
+        f"judge with their clean labels and are never audited. One linear head on the mean over the response of the "
+        f"deepest layer kept ({trunks} for text), ridge by folds on the treated columns; intervals over draws (t). `oracle` "
+        f"knows the true labels. The default policy was chosen on other seeds and, of the text world, other rows "
+        f"(--phase development).",
         "bars": bars, "tables": tables, "notes": [],
     }  # fmt: skip
 

@@ -1,9 +1,9 @@
 """Flip what is wrong, soften what is doubtful, give margin to what is strong: the default of `plaudit repair`.
 
-Where the noise model could tell the rate of wrong labels, rows that are likely wrong (`p_wrong`) are flipped and nothing
-else is done: a set whose rate is told to be near 0 is left as it is. Where it could not, only a
-high `p_disagree` flips; other rows that the committee sees the other way round are believed by 1 - alpha, and every row
-asks for the committee's own difference. Chosen on development seeds of the two worlds (benchmarks/repair.py).
+Where the noise model could tell the rate of wrong labels, rows that are likely wrong (`p_wrong`) are flipped, and
+nothing else is done: a set whose rate is told to be near 0 is left as it is. Where it could not, only a high
+`p_disagree` flips; other rows that the committee sees the other way round are believed by 1 - alpha, and every row asks
+for the committee's own difference. Chosen on development seeds of the two worlds (benchmarks/repair.py).
 """
 
 import numpy as np
