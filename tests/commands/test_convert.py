@@ -83,6 +83,31 @@ def test_wrong_names_and_taken_files_are_one_line(pairs, tmp_path, capsys):
     assert "exists already" in err
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_trl_trains_on_what_is_written_the_same_from_json_and_parquet(tmp_path, capsys):
+    """Rows with and without margin, tools and weight: a null where TRL wants a number stops it at the first batch."""
+    trl, datasets = pytest.importorskip("trl"), pytest.importorskip("datasets")
+    from plaudit.models import embedded
+
+    source, losses = tmp_path / "pairs.jsonl", []
+    row = {"prompt": "Why is it blue?", "chosen": "Light scatters.", "rejected": "Paint."}
+    rows = [{**row, "tags": {"tools": '[{"name": "f"}]'}}, {**row, "margin": 0.5, "domain": "x"}, {**row, "weight": 0}]
+    source.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    for form in ("json", "parquet"):
+        target = tmp_path / f"for-trl.{form}"
+        assert convert(capsys, source, "--to", "trl", "--output", target)[0] == 0
+        found = datasets.load_dataset(form, data_files=str(target), split="train", cache_dir=str(tmp_path / "cache"))
+        how = trl.RewardConfig(
+            output_dir=str(tmp_path / "out"), max_steps=2, per_device_train_batch_size=3, report_to=[], bf16=False,
+            use_cpu=True, logging_steps=1, disable_tqdm=True, save_strategy="no",
+        )  # fmt: skip
+        trainer = trl.RewardTrainer(model=str(embedded.path("tiny")), args=how, train_dataset=found)
+        losses.append(trainer.train().training_loss)
+        assert len(trainer.train_dataset) == 3
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+
+
 def test_nothing_written_is_status_2(tmp_path, capsys):
     ratings = tmp_path / "ratings.jsonl"
     ratings.write_text('{"prompt": "2+2?", "completion": "4", "label": true}\n')

@@ -14,7 +14,8 @@ from plaudit.models.score import autocast
 from plaudit.models.trees.plan import plan
 from plaudit.models.trees.probe import probe
 
-MANNERS = ("plain", "lora", "checkpointing", "lora, checkpointing")
+SLOW = pytest.mark.slow  # fifty cases of a third of a second; `make check` takes the half that says most
+MANNERS = ("plain", "lora", "checkpointing", pytest.param("lora, checkpointing", marks=SLOW))
 CPU = torch.device("cpu")
 
 
@@ -65,7 +66,7 @@ def test_gradients_equal_the_padded_path(name, manner):
         assert float((g - padded[n]).abs().max()) <= 1e-4 * scale, n
 
 
-@pytest.mark.parametrize("manner", ["plain", "lora"])
+@pytest.mark.parametrize("manner", ["plain", pytest.param("lora", marks=SLOW)])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_checkpointing_computes_every_block_twice(name, manner):
     """Else equal gradients would say nothing about it."""
@@ -93,7 +94,7 @@ def flat(found, names):
     return torch.cat([found[n].flatten() for n in names])
 
 
-@pytest.mark.parametrize("manner", ["plain", "lora", "checkpointing"])
+@pytest.mark.parametrize("manner", ["plain", *(pytest.param(m, marks=SLOW) for m in ("lora", "checkpointing"))])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_bf16_gradients_are_as_near_to_fp32_as_the_padded_path_s(name, manner):
     """bf16 rounds at 2^-8, so two paths cannot agree closer; ours must not be the farther one from fp32."""
