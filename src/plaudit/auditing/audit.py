@@ -70,15 +70,13 @@ def audit(
     found += checking.after(material, equal)
     signals = priced(material, case, ballot, options)
     noise = noise_of(signals, case, ballot.votes, options)
-    if noise is not None:
-        signals = signals.having(p_wrong=noise.p_wrong)
+    signals = signals if noise is None else signals.having(p_wrong=noise.p_wrong)
     document = summary.document(material, case, signals, ballot.votes, noise, found, options, likeness(ballot.votes))
     if added is not None:
         signals = signals.having(**added.columns)
     document["influence"] = told(added.facts, signals) if added else None
     if output_dir is not None:
-        shown = summary.suspicious(case, signals, options.shown)
-        html = page(document, signals, shown)
+        html = page(document, signals, summary.suspicious(case, signals, options.shown))
         store.save(Path(output_dir), signals, document, html, ballot.write)
     return Audit(signals, document)
 
