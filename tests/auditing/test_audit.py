@@ -356,6 +356,8 @@ def test_lists_and_ties(tmp_path, cache):
     assert found.summary["rows"]["ties"] == 1
     key = list(zip(found.signals["better"], found.signals["worse"], strict=True))
     assert key == [(0, 1), (0, 2), (1, 2), (0, 2), (1, 2), (0, 1), (1, 0)]
+    sure = audit([tmp_path / "lists.jsonl"], model="tiny", members=2, cache=cache, wrong=2e-3, ambiguous=1e-3, strong=0)
+    assert [sure.signals["verdict"][5], (sure.signals["verdict"] == "wrong").sum()] == ["ambiguous", 6]  # the tie
 
 
 def test_mistakes_are_told_before_the_long_pass(file, tmp_path):

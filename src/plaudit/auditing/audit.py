@@ -148,6 +148,7 @@ def priced(material: Material, case: Docket, ballot: Poll, options: AuditOptions
         "fold": ballot.votes.fold.astype(np.int32),
     }  # fmt: skip
     rest = {
+        "verdict": np.where(case.label == 0.5, "ambiguous", signals["verdict"]),  # a tie cannot be the wrong way round
         "p_wrong": np.full(len(at), np.nan), "duplicate_of": ids[first_alike(o)[at]],
         "contradicts": ids[first_opposed(o)[at]],
         "chosen_is_longer": np.sign(chars[case.better] - chars[case.worse]).astype(np.int32),

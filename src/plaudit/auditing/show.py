@@ -10,7 +10,7 @@ from plaudit.data.findings import Finding
 from plaudit.report import terminal
 from plaudit.report.pages import audit_words as words
 
-ENDINGS = (".jsonl.gz", ".json.gz", ".csv.gz", ".json", ".csv", ".parquet")
+ENDINGS = (".jsonl.gz", ".json.gz", ".csv.gz", ".tsv.gz", ".json", ".csv", ".tsv", ".parquet")
 MARK = {"warn": "!", "note": "·", "ok": "ok", "skip": "-"}
 
 
