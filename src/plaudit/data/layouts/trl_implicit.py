@@ -26,7 +26,7 @@ PARQUET = {"chosen": "messages", "rejected": "messages"}
 
 
 def recognises(row: Row) -> bool:
-    return is_turns(row.get("chosen")) and "rejected" in row and row.get("prompt") in (None, "", [])
+    return is_turns(row.get("chosen")) and is_turns(row.get("rejected")) and row.get("prompt") in (None, "", [])
 
 
 def parse(row: Row, *, where: str) -> Iterable[Preference]:
