@@ -5,11 +5,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import pytest
+from test_loop import pairs, write
 
 from plaudit.training.loop import train
 from plaudit.training.options import TrainOptions
 from plaudit.training.track import read_metrics
-from test_loop import pairs, write
 
 
 class Library(ModuleType):
