@@ -285,6 +285,7 @@ def tagged(tmp_path, n=300):
     return path
 
 
+@pytest.mark.slow
 def test_noise_by_a_tag_or_a_file(tmp_path, cache):
     path = tagged(tmp_path)
     found = audit([path], model="tiny", members=4, cache=cache, noise="tag:topic").summary["noise"]

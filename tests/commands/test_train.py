@@ -122,6 +122,7 @@ def test_the_memory_estimate_is_near_a_measured_peak(tmp_path, tuning):
     assert 1 / 1.5 < float(done.stdout) < 1.5
 
 
+@pytest.mark.slow
 def test_the_progress_bar_shows_what_matters(tmp_path, file):
     parent, child = pty.openpty()
     command = [sys.executable, "-m", "plaudit", "train", file, "--model", "tiny", "--max-steps", "30",

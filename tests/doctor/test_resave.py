@@ -43,6 +43,7 @@ def test_adapters_are_merged_with_their_head(ill, tmp_path, capsys):
     assert facts["saved_from"]["merged"] is True
 
 
+@pytest.mark.slow
 def test_a_head_that_the_adapters_do_not_name_is_used(ill, tmp_path):
     folder = adapters(ill(), tmp_path / "adapter", task_type="SEQ_CLS")
     head = load_backbone(folder).model.score.weight
@@ -52,6 +53,7 @@ def test_a_head_that_the_adapters_do_not_name_is_used(ill, tmp_path):
     assert torch.equal(load_file(new / "model.safetensors")["score.weight"], head)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pickled", [False, True])
 def test_a_value_head_goes_where_everybody_looks(ill, tmp_path, pickled):
     folder = ill()
@@ -69,6 +71,7 @@ def test_a_value_head_goes_where_everybody_looks(ill, tmp_path, pickled):
     assert look(new).ok
 
 
+@pytest.mark.slow
 def test_a_pad_that_is_the_end_mark_stays_and_no_score_moves(ill, tmp_path, capsys):
     folder = ill()
     tokenizer(folder, lambda t: setattr(t, "pad_token", t.eos_token))
@@ -79,6 +82,7 @@ def test_a_pad_that_is_the_end_mark_stays_and_no_score_moves(ill, tmp_path, caps
     assert failing(look(tmp_path / "new", "pad")) == {"pad"}
 
 
+@pytest.mark.slow
 def test_no_pad_gets_one(ill, tmp_path):
     folder = ill()
     tokenizer(folder, lambda t: setattr(t, "pad_token", None))
@@ -87,6 +91,7 @@ def test_no_pad_gets_one(ill, tmp_path):
     assert look(new).ok
 
 
+@pytest.mark.slow
 def test_a_dated_template_is_pinned(ill, tmp_path):
     folder = ill()
     path = folder / "chat_template.jinja"
@@ -94,6 +99,7 @@ def test_a_dated_template_is_pinned(ill, tmp_path):
     assert look(follow(folder, "template", tmp_path / "new")).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", ["RewardModel", "LlamaForRewardModel", "LlamaForCausalLM", None])
 def test_a_head_under_another_class_name_is_kept(ill, tmp_path, named):
     folder = ill()

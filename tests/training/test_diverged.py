@@ -111,6 +111,7 @@ def test_a_finite_explosion_stops_and_names_its_rows(tmp_path):
         go(file, tmp_path / "F", **how | {"learning_rate": 0.3, "divergence_factor": 2.0, "save_steps": 0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "columns",
     [{"margin": lambda i: 1e6 * (i == 7)}, {"margin": 5000.0}, {"weight": lambda i: 1e5 ** (i % 2)}, {"target": 0.0}],
@@ -122,6 +123,7 @@ def test_large_margins_and_weights_are_no_explosion(tmp_path, columns):
     assert run["steps"] == 24
 
 
+@pytest.mark.slow
 def test_ratings_and_a_start_on_a_large_scale_are_no_explosion(tmp_path):
     go(write(tmp_path / "p.jsonl", pairs(8)), tmp_path / "P", max_steps=1, learning_rate=1e-3)
     model = tmp_path / "P" / "final"
