@@ -42,6 +42,7 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "weight by agreement": ("weight",), "weight 1 - p_wrong": ("weight:by=right",), "default (mend)": ("mend",),
 }  # fmt: skip
 DEFAULT = "default (mend)"
+FEWER = {"tldr": 2}  # draws of a set that is large
 SIZES = {"vector world": 6400, "text world": 1600}  # comparisons to train on; 25 % flips must cost four points there
 
 
@@ -137,11 +138,11 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="do not take finished columns: the code has changed")
     args = parser.parse_args()
     first = 0 if args.phase == "development" else 100
-    seeds = range(first, first + args.splits)
     found: dict[str, list] = {}
     bound: list[list] = []
     for name in args.sets.split(","):
         size = args.n or SIZES.get(name)
+        seeds = range(first, first + min(args.splits, FEWER.get(name, args.splits)))
         if name == "vector world":
             make = lambda seed: vector(SIZES["vector world"] + 4000, 5000 + seed)  # noqa: E731 - a world of its own each time
         else:
@@ -166,11 +167,12 @@ def main() -> None:
             bound.append(repair_bound.row(name, json.loads(place.read_text(encoding="utf-8")), against))
             print(*bound[-1], flush=True)
     if args.phase == "fresh":
-        write("repair", document(found, bound, args.trunks, args.splits))
+        write("repair", document(found, bound, args.trunks))
 
 
-def document(found: dict[str, list], bound: list[list], trunks: str, draws: int) -> dict[str, Any]:
+def document(found: dict[str, list], bound: list[list], trunks: str) -> dict[str, Any]:
     """What results.py prints."""
+    draws = ", ".join(f"{name} {rows[0]['draws']}" for name, rows in found.items())
     bars = []
     for name in ("vector world", "text world"):
         for row in found.get(name, []):
@@ -197,7 +199,7 @@ def document(found: dict[str, list], bound: list[list], trunks: str, draws: int)
         "set", "draws", "none", "knows the rate", "oracle", "gain [95 %]", "share of the cost"], "rows": bound})  # fmt: skip
     return {
         "title": "Repairing labels", "question": "Does training on the repaired labels win back what wrong labels cost?",
-        "what": f"{draws} draws of the split, flips and heads, a world of their own for the vector world. Trained on: "
+        "what": f"Draws of the split, flips and heads: {draws}; each a world of its own for the vector world. Trained on: "
         f"{', '.join(f'{name} {n:,}' for name, n in SIZES.items())} comparisons, of other sets four fifths of the prompts; all other prompts "
         f"judge with their clean labels and are never audited. One linear head on the mean over the response of the "
         f"deepest layer kept ({trunks} for text), ridge by folds on the treated columns; intervals over draws (t). `oracle` "
