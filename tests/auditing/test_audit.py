@@ -14,10 +14,12 @@ from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.show import _rates as show_rates
 from plaudit.auditing.show import show
 from plaudit.auditing.summary import beside_length, noise_document
+from plaudit.data.read import read
 from plaudit.data.worlds import make
 from plaudit.data.worlds._files import lines, row
 from plaudit.data.write import write
 from plaudit.errors import OptionError, PlauditError
+from plaudit.evaluation.evaluate import evaluate
 from plaudit.models import features as feature_room
 from plaudit.records import group
 from plaudit.rewards.load import load
@@ -58,6 +60,15 @@ def test_the_longer_answer_stands_beside_the_committee(done):
     assert length["score"] == pytest.approx(max(share, 1 - share), abs=0.03)
     assert length["low"] <= length["ahead"] <= length["high"]
     assert 0 <= length["sides"] <= 1
+
+
+def test_the_committee_says_what_it_was_trained_on_and_its_members_share_a_center(done, file):
+    _, target = done
+    found = evaluate(str(target / "committee"), [file])
+    assert found.seen["rows"] == ROWS + 1  # every row that was audited, the repeat too
+    rows = [p for row in read([str(file)]) for p in row.records]
+    votes = np.concatenate(load(target / "committee").votes_all(rows), 1)
+    assert np.abs(votes.mean(1)).max() < 0.2  # about 0 over what was audited, so their spread is about the responses
 
 
 def test_votes_are_mere_length_only_where_they_follow_it():

@@ -164,8 +164,10 @@ def test_the_committee_is_a_scorer(done):
     assert [v.shape for v in votes] == [(2, 2)] * 3  # the folds of a member have one vote, their mean
     for mean, vote in zip(panel.score_all(some), votes, strict=True):
         np.testing.assert_allclose(mean, vote.mean(0))
-    scale = [entry["scale"] for entry in json.loads((target / "committee.json").read_text())["members"]]
-    own = [scores_of(target / f"member-1-fold-{f}", some) / scale[2 + f] for f in (0, 1)]
+    scale, center = zip(
+        *((e["scale"], e["center"]) for e in json.loads((target / "committee.json").read_text())["members"])
+    )
+    own = [(scores_of(target / f"member-1-fold-{f}", some) - center[2 + f]) / scale[2 + f] for f in (0, 1)]
     np.testing.assert_allclose(np.array(votes)[:, 1], np.mean(own, 0), rtol=1e-4)
     assert load(target).fingerprint == panel.fingerprint != ""
     assert is_sealed(folder / "audit", deep=True)

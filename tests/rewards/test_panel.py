@@ -52,9 +52,12 @@ def together(tmp_path_factory):
         with publish(home / f"rm{seed}") as part:
             checkpoint.save(part, model, tokenizer, {"policy": {"max_length": 64}})
     names = [str(home / "rm0"), str(home / "rm1"), "length"]
-    entries = [{"scorer": n, "fingerprint": plaudit.load(n).fingerprint, "scale": k + 1.0} for k, n in enumerate(names)]
+    entries = [
+        {"scorer": n, "fingerprint": plaudit.load(n).fingerprint, "scale": k + 1.0, "center": 0.0}
+        for k, n in enumerate(names)
+    ]
     (home / "committee").mkdir()
-    document = {"format": 1, "kind": "scorers", "members": entries}
+    document = {"format": 2, "kind": "scorers", "members": entries}
     (home / "committee" / "committee.json").write_text(json.dumps(document))
     return home / "committee"
 

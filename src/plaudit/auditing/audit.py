@@ -17,6 +17,7 @@ from plaudit.auditing.trained import poll_trained
 from plaudit.auditing.vote import Poll, poll, trunks_of
 from plaudit.data.columns import renames
 from plaudit.data.findings import Finding
+from plaudit.data.split import group_digest
 from plaudit.data.tally import first_alike, first_opposed
 from plaudit.errors import OptionError, PlauditError
 from plaudit.models.tokens import Encoded, encode_all, equal_after_cut
@@ -77,7 +78,8 @@ def audit(
     document["influence"] = told(added.facts, signals) if added else None
     if output_dir is not None:
         html = page(document, signals, summary.suspicious(case, signals, options.shown))
-        store.save(Path(output_dir), signals, document, html, ballot.write)
+        learned = () if options.scorer else map(group_digest, case.preferences)
+        store.save(Path(output_dir), signals, document, html, ballot.write, learned)
     return Audit(signals, document)
 
 

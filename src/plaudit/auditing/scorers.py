@@ -36,17 +36,18 @@ def ask(material: Material, options: AuditOptions) -> tuple[Docket, Poll]:
     for handle in panel:
         scores.append(_scores(handle, material, judged, place, refused))
     case = docket(material, refused)
-    columns, scales = [], []
+    columns, scales, centers = [], [], []
     for own in scores:
         flat = np.concatenate([own[int(i)] for i in case.place])
         gap = flat[case.better] - flat[case.worse]
+        centers.append(float(flat.mean()))
         scales.append(float(np.sqrt((gap**2).mean())) or 1.0)
         columns.append(gap / scales[-1])
     in_sample = np.full(len(case.group), -1)
     votes = Votes(np.stack(columns, 1).astype(np.float64), in_sample, case.label, tuple(names))
     entries = [
-        {"scorer": name, "fingerprint": handle.fingerprint, "scale": scale}
-        for name, handle, scale in zip(names, panel, scales, strict=True)
+        {"scorer": name, "fingerprint": handle.fingerprint, "scale": scale, "center": center}
+        for name, handle, scale, center in zip(names, panel, scales, centers, strict=True)
     ]
     return case, Poll(votes, partial(_write, entries=entries))
 

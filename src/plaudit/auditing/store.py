@@ -5,7 +5,7 @@ models as they were given, because it loads them again.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,19 @@ from plaudit.report.terminal import as_json
 from plaudit.signals.votes import Signals
 
 SIGNALS, SUMMARY, REPORT, COMMITTEE = "signals.parquet", "audit.json", "report.html", "committee"
+FACTS = "plaudit.json"  # beside a model or a committee: what it was trained on
 KEY = ("id", "better", "worse")
 FORMAT = 1
 
 
 def save(
-    folder: Path, signals: Signals, summary: Mapping[str, Any], report: str, committee: Callable[[Path], None]
-) -> None:
+    folder: Path, signals: Signals, summary: Mapping[str, Any], report: str, committee: Callable[[Path], None],
+    groups: Iterable[int] = (),
+) -> None:  # fmt: skip
     """Publish a new folder; `committee` fills the folder it is given.
+
+    `groups`: of the prompts that the committee learned from, noted in its folder as a trained model's are, so that
+    whoever judges it by them is told.
 
     Raises:
         PlauditError: the folder exists, or the disk refuses.
@@ -36,6 +41,9 @@ def save(
         (part / REPORT).write_text(report, encoding="utf-8")
         (part / COMMITTEE).mkdir()
         committee(part / COMMITTEE)
+        if learned := [f"{g:016x}" for g in sorted(set(groups))]:
+            document = {"groups": {"by": "auto", "train": learned}}
+            (part / COMMITTEE / FACTS).write_text(as_json(document), encoding="utf-8")
 
 
 def _write_table(signals: Signals, path: Path) -> None:

@@ -130,6 +130,7 @@ def _copy(folder: Path, *, names: Sequence[str], places: Sequence[Sequence[tuple
         for f, (place, size) in enumerate(own):
             name = f"member-{k}-fold-{f}"
             shutil.copytree(place / MODEL, folder / name)
-            entries.append({"scorer": f"./{name}", "member": names[k], "scale": size})
+            center = float(np.load(place / SCORES).mean())
+            entries.append({"scorer": f"./{name}", "member": names[k], "scale": size, "center": center})
     document = {"format": FORMAT, "kind": "scorers", "members": entries}
     (folder / FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")

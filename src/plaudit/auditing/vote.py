@@ -28,7 +28,7 @@ from plaudit.signals.votes import Votes
 from plaudit.training.bags import Pairs
 from plaudit.training.heads import fit
 
-VERSION = 2  # raised whenever the same input could give other votes
+VERSION = 3  # raised whenever the same input could give other votes
 
 
 @dataclass(frozen=True)
@@ -147,4 +147,6 @@ def _fit(
             in_sample=options.in_sample, advance=bar.advance,
         )  # fmt: skip
     found: list[Fitted] = fitted
-    return margins, Committee(trunks, specs, views, found)
+    whole = Committee(trunks, specs, views, found)
+    center = whole.member_scores(read, docket.preferences).mean(1)
+    return margins, Committee(trunks, specs, views, found, center=center)

@@ -24,7 +24,7 @@ from plaudit.models.tokens import encode_all
 from plaudit.records import Preference, digest
 from plaudit.signals.aggregate import Combine, aggregate
 
-FILE, HEADS, FORMAT = "committee.json", "heads.safetensors", 1
+FILE, HEADS, FORMAT = "committee.json", "heads.safetensors", 2
 WINDOW = 512  # preferences scored together
 
 
@@ -60,17 +60,21 @@ class Committee:
     """Heads on trunks as a `Panel`: `votes_all` gives every member's score, `score_all` their mean.
 
     A member's score is the mean over the heads it had in the folds. Scores are on the scale of unit mean square
-    held-out margin, so members weigh alike.
+    held-out margin, so members weigh alike, and less `center` [K], each member's mean over the responses audited: only
+    differences within a prompt were learned, and without it members would differ by constants that mean nothing.
     """
 
     def __init__(
         self, trunks: Sequence[ModelScorer], specs: Sequence[TrunkSpec], views: Sequence[View],
-        fitted: Sequence[Fitted], *, combine: Combine = "mean",
+        fitted: Sequence[Fitted], *, combine: Combine = "mean", center: NDArray | None = None,
     ) -> None:  # fmt: skip
         self.trunks, self.specs, self.views, self.fitted = list(trunks), list(specs), list(views), list(fitted)
         self.combine: Combine = combine
+        self.center = np.zeros(len(self.fitted)) if center is None else np.asarray(center, np.float64)
         heads = digest(*(a.tobytes().hex() for f in fitted for _, a in sorted(f.weights.items())))
-        self.fingerprint = digest("committee", heads, combine, *(s.fingerprint for s in specs))
+        self.fingerprint = digest(
+            "committee", heads, combine, repr(self.center.tolist()), *(s.fingerprint for s in specs)
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,7 +121,7 @@ class Committee:
             if here:
                 matrix = view_matrix(view, read, preferences)
                 for k in here:
-                    out[k] = self.fitted[k].scores(matrix).mean(0)
+                    out[k] = self.fitted[k].scores(matrix).mean(0) - self.center[k]
         return out
 
     def save(self, folder: Path) -> None:
@@ -130,8 +134,9 @@ class Committee:
             "members": [
                 {
                     **asdict(f.member), "name": name, "ridge": f.ridge.tolist(), "bag_loss": f.bag_loss.tolist(),
+                    "center": float(center),
                 }
-                for f, name in zip(self.fitted, self.names, strict=True)
+                for f, name, center in zip(self.fitted, self.names, self.center, strict=True)
             ],
         }  # fmt: skip
         (folder / FILE).write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
@@ -172,9 +177,11 @@ def load_committee(
         member = Member(entry["view"], entry["kind"], entry["seed"])
         facts = (np.array(entry[name]) for name in ("ridge", "bag_loss"))
         fitted.append(Fitted(member, weights, *facts))
+    center = np.array([entry["center"] for entry in document["members"]])
     return Committee(
-        trunks, specs, [View(**v) for v in document["views"]], fitted, combine=combine or document["combine"]
-    )
+        trunks, specs, [View(**v) for v in document["views"]], fitted, combine=combine or document["combine"],
+        center=center,
+    )  # fmt: skip
 
 
 def read_document(folder: Path) -> dict[str, Any]:

@@ -15,18 +15,22 @@ from plaudit.signals.aggregate import Combine, aggregate
 
 
 class Together:
-    """Several scorers as one `Panel`; their mean, each on the scale it had when it was audited.
+    """Several scorers as one `Panel`; their mean, each on the scale and about the center it had when it was audited.
 
     `seats`: what each scorer speaks for; those of one seat (the folds of a trained member) have one vote, their mean.
     """
 
     def __init__(
-        self, members: list[Scorer], scales: list[float], seats: list[str] | None = None, combine: Combine = "mean"
-    ) -> None:
+        self, members: list[Scorer], scales: list[float], seats: list[str] | None = None, combine: Combine = "mean",
+        centers: list[float] | None = None,
+    ) -> None:  # fmt: skip
         self.members, self.scales, self.combine = members, scales, combine
+        self.centers = centers or [0.0] * len(members)
         self.seats = seats or [str(k) for k in range(len(members))]
         prints = [m.fingerprint for m in members]
-        self.fingerprint = digest("together", combine, repr(scales), *self.seats, *prints) if all(prints) else ""
+        self.fingerprint = (
+            digest("together", combine, repr((scales, self.centers)), *self.seats, *prints) if all(prints) else ""
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -37,7 +41,10 @@ class Together:
         """One float array [K, N] per preference."""
         rows = list(preferences)
         each = [m.score_all(rows) for m in self.members]
-        scaled = [[scores / scale for scores in own] for own, scale in zip(each, self.scales, strict=True)]
+        scaled = [
+            [(scores - center) / scale for scores in own]
+            for own, scale, center in zip(each, self.scales, self.centers, strict=True)
+        ]
         seats: dict[str, list[int]] = {}
         for k, name in enumerate(self.seats):
             seats.setdefault(name, []).append(k)
@@ -78,4 +85,5 @@ def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
     asked = [entry["scorer"] for entry in entries]
     alone = [name if asked.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(asked)]
     seats = [entry.get("member") or name for entry, name in zip(entries, alone, strict=True)]
-    return Together(members, [entry["scale"] for entry in entries], seats)
+    scales, centers = ([float(entry[name]) for entry in entries] for name in ("scale", "center"))
+    return Together(members, scales, seats, centers=centers)
