@@ -177,8 +177,13 @@ def noise_groups(case: Docket, options: AuditOptions) -> NDArray[np.object_]:
 
 
 def noise_of(signals: Signals, case: Docket, votes: Votes, options: AuditOptions) -> Noise | None:
-    """The named noise model, fitted; a note on whose rate the votes cannot tell."""
+    """The named noise model, fitted; a note on whose rate the votes cannot tell. None, too, where the votes may have
+    seen the labels: a member that learned a wrong label repeats it, and every rate comes out too small.
+    """
     if options.noise == "none":
+        return None
+    if summary.in_sample(votes):
+        note(f"no rate of wrong labels: {summary.SEEN}")
         return None
     model: NoiseModel = "group" if options.noise.startswith("tag:") else options.noise  # type: ignore[assignment]
     found = estimate(signals["mean"], votes.target, noise_groups(case, options), model=model)

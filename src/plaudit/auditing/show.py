@@ -24,7 +24,7 @@ def show(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> Non
         "normal": f"above {limits['strong']:g}", "strong": f"up to {limits['strong']:g}",
     }  # fmt: skip
     terminal.table(
-        f"{rows['comparisons']:,} comparisons, {len(found['members'])} members, {_folds(found)}",
+        f"{rows['comparisons']:,} comparisons, {_voters(found)}, {_folds(found)}",
         ["verdict", "comparisons", "share", "where it begins"],
         [(name, n, n / total, says[name]) for name, n in verdicts.items()],
     )
@@ -65,7 +65,7 @@ def _length(found: Mapping[str, Any]) -> None:
     length = found["length"]
     sides = "" if length["sides"] is None else f"; it votes for the {length['prefers']} one in {length['sides']:.1%}"
     terminal.note(
-        f"the {length['prefers']} response alone agrees with {length['score']:.1%}; the committee is ahead by "
+        f"the {length['prefers']} response alone agrees with {length['score']:.1%}; {words.voter(found)} is ahead by "
         f"{100 * length['ahead']:+.1f} points ({100 * length['low']:+.1f} to {100 * length['high']:+.1f}){sides}"
     )
     if length["mere"]:
@@ -84,6 +84,11 @@ def _rates(noise: Mapping[str, Any]) -> None:
         terminal.note(f"rate of wrong labels, {terminal.clean(by)}: {terminal.clean(name, 80)}: {told}")
 
 
+def _voters(found: Mapping[str, Any]) -> str:
+    n, what = len(found["members"]), "given scorer" if found["voters"]["scorer"] else "member"
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def _folds(found: Mapping[str, Any]) -> str:
     return f"{found['folds']} folds by prompt" if found["folds"] else "in-sample"
 
@@ -93,9 +98,13 @@ def _notes(found: Mapping[str, Any]) -> None:
     if held["score"] is not None:
         how = "labels it never saw" if found["folds"] else "labels it may have seen"
         terminal.note(
-            f"the committee agrees with {held['score']:.1%} of {how} "
-            f"({held['low']:.1%} to {held['high']:.1%}); "
-            f"its members' votes correlate by {found['likeness']['mean']:.2f}"
+            f"{words.voter(found)} agrees with {held['score']:.1%} of {how} "
+            f"({held['low']:.1%} to {held['high']:.1%})"
+            + (
+                f"; its members' votes correlate by {found['likeness']['mean']:.2f}"
+                if len(found["members"]) > 1
+                else ""
+            )
         )
         if held["low"] <= 0.5:
             terminal.note(

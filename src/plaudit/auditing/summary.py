@@ -18,6 +18,10 @@ from plaudit.report.pages.audit import Shown
 from plaudit.signals.noise import WIDEST, Noise
 from plaudit.signals.votes import VERDICTS, Signals, Votes
 
+SEEN = (
+    "the votes may have learned these labels (--scorer, --in-sample), so p_wrong is empty; "
+    "a committee that votes out of fold (--model) can tell"
+)
 LISTED = 100  # rows that were left out, by name
 OWN = {  # options that stand elsewhere, or say where and how fast rather than what
     "model", "scorer", "against", "shown", "device", "batch_tokens", "cache", "cache_gb", "rejects", "dry_run",
@@ -31,7 +35,7 @@ def document(
 ) -> dict[str, Any]:  # fmt: skip
     """audit.json: DESIGN section 4's keys first, then more. No clock and no path of a machine is in it."""
     judged = votes.target != 0.5
-    any_fold = not (votes.fold < 0).all()
+    any_fold = not in_sample(votes)
     right = accuracy(signals["mean"][judged], case.group[judged])
     kinds, counts = np.unique(signals["verdict"], return_counts=True)
     found = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
@@ -48,7 +52,7 @@ def document(
         "verdicts": {name: found.get(name, 0) for name in VERDICTS},
         "deciles": deciles(signals),
         "data_checks": {f.name: f.document() for f in bounded(findings, right, any_fold)},
-        "noise": noise_document(noise, options.noise),
+        "noise": noise_document(noise, options.noise, any_fold),
         "thresholds": signals.facts["thresholds"],
         "temperature": {str(k): v for k, v in dict(signals.facts["temperature"]).items()},  # type: ignore[call-overload]
         "accuracy": right,
@@ -198,10 +202,17 @@ def by_tag(case: Docket, signals: Signals, votes: Votes, most: int = 12, tags: i
     return out
 
 
-def noise_document(noise: Noise | None, asked: str = "uniform") -> dict[str, Any]:
+def in_sample(votes: Votes) -> bool:
+    """May all the votes have seen the labels?"""
+    return bool((votes.fold < 0).all())
+
+
+def noise_document(noise: Noise | None, asked: str = "uniform", out_of_fold: bool = True) -> dict[str, Any]:
     """The noise model by name (`by`: of what) with its rates, their intervals, and whether each is told by the votes;
-    without one, that p_wrong is empty.
+    without one, that p_wrong is empty, and why.
     """
+    if noise is None and not out_of_fold and asked != "none":
+        return {"model": None, "text": f"no rate of wrong labels: {SEEN}"}
     if noise is None:
         return {"model": None, "text": "no noise model was named, so p_wrong is empty"}
     rates = {

@@ -50,7 +50,8 @@ def page(document: Mapping[str, Any], signals: Mapping[str, NDArray], shown: Seq
         "audit.html", title=f"Preference audit: {top.title}", top=top, found=document,
         files=[name(f) for f in list(document["sources"])[:3]],
         steps=words.steps(document), places=words.places(document),
-        strengths=_strengths(mean, verdict), spread=_spread(mean, np.asarray(signals["std"], float)),
+        who=words.voter(document), strengths=_strengths(mean, verdict),
+        spread=_spread(mean, np.asarray(signals["std"], float)),
         shares=draw.shares("Verdicts", {k: int(document["verdicts"][k]) for k in words.MEANING}),
         verdicts=_verdicts(document), pairs=[_pair(*s, i) for i, s in enumerate(_distinct(shown))],
         checks=_checks(document["data_checks"]), skipped=_skipped(document["data_checks"]),
@@ -76,7 +77,13 @@ def _spread(mean: NDArray[np.float64], std: NDArray[np.float64]) -> Any:
 def _verdicts(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     total, begins = max(document["rows"]["comparisons"], 1), words.limits(document)
     return [
-        {"kind": kind, "meaning": words.MEANING[kind], "begins": begins[kind], "n": count, "share": count / total}
+        {
+            "kind": kind,
+            "meaning": words.MEANING[kind].replace("the committee", words.voter(document)),
+            "begins": begins[kind],
+            "n": count,
+            "share": count / total,
+        }
         for kind, count in ((kind, document["verdicts"][kind]) for kind in words.MEANING)
     ]
 

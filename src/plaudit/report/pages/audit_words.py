@@ -28,13 +28,29 @@ class Summary:
     numbers: tuple[tuple[str, str, str], ...]
 
 
+def voter(found: Mapping[str, Any]) -> str:
+    """Who voted: the committee, or what `--scorer` named.
+
+    >>> voter({"voters": {"scorer": "rm"}, "members": [1]}), voter({"voters": {"scorer": ""}, "members": [1, 2]})
+    ('the scorer', 'the committee')
+    """
+    if not found["voters"]["scorer"]:
+        return "the committee"
+    return "the scorer" if len(found["members"]) == 1 else "the panel"
+
+
+def seen(found: Mapping[str, Any]) -> bool:
+    """May the votes have learned the labels they are held against?"""
+    return not found["folds"]
+
+
 def summary(found: Mapping[str, Any], expected: float | None) -> Summary:
     """`expected`: mean p_disagree of the comparisons that look wrong, None when there are none."""
     n, verdicts, held = found["rows"]["comparisons"], found["verdicts"], found["accuracy"]
     numbers = (
         (share(verdicts["wrong"] / max(n, 1)), "look wrong", f"{verdicts['wrong']:,} of {n:,} comparisons"),
         (share(verdicts["ambiguous"] / max(n, 1)), "could go either way", f"{verdicts['ambiguous']:,} comparisons"),
-        (share(held["score"]), "agreement of committee and labels", _interval(found)),
+        (share(held["score"]), f"agreement of {voter(found).removeprefix('the ')} and labels", _interval(found)),
     )
     if held["score"] is None or n == 0:
         return Summary(
@@ -44,7 +60,9 @@ def summary(found: Mapping[str, Any], expected: float | None) -> Summary:
         return Summary("This committee cannot judge these labels", _blind(found), numbers)
     wrong = verdicts["wrong"]
     title = f"{numbers[0][0]} of these labels look wrong" if wrong else "No label stands out as wrong"
-    if wrong and mere_length(found):
+    if wrong and seen(found):
+        title += f" to {_whom(found)}, which may have learned them"
+    elif wrong and mere_length(found):
         title += ", perhaps only by their length"
     return Summary(title, _verdict(found, expected), numbers)
 
@@ -67,12 +85,12 @@ def _interval(found: Mapping[str, Any]) -> str:
 
 
 def _verdict(found: Mapping[str, Any], expected: float | None) -> tuple[str, ...]:
-    n, verdicts, members = found["rows"]["comparisons"], found["verdicts"], len(found["members"])
+    n, verdicts = found["rows"]["comparisons"], found["verdicts"]
     fair = ", each only on rows it had not learned from" if found["folds"] else ""
-    first = f"{_models(members)} voted on {_all(n)}{fair}."
+    first = f"{_models(found)} voted on {_all(n)}{fair}."
     if verdicts["wrong"]:
         first += (
-            f" On {verdicts['wrong']:,} of them the committee sides with the rejected response, and expects about "
+            f" On {verdicts['wrong']:,} of them {voter(found)} sides with the rejected response, and expects about "
             f"{(expected or 0) * 100:.0f} in 100 fresh annotators to do the same."
         )
     rest = (
@@ -90,7 +108,7 @@ def _length(found: Mapping[str, Any]) -> str:
     between = f"{100 * length['low']:+.1f} to {100 * length['high']:+.1f}"
     text = (
         f"Is it just length? The {length['prefers']} response alone agrees with {share(length['score'])} of the "
-        f"labels; the committee is {100 * length['ahead']:+.1f} points ahead ({between})"
+        f"labels; {voter(found)} is {100 * length['ahead']:+.1f} points ahead ({between})"
     )
     if length["sides"] is not None:
         text += f" and votes for the {length['prefers']} one in {share(length['sides'])}"
@@ -98,8 +116,22 @@ def _length(found: Mapping[str, Any]) -> str:
     return f"{text}.{doubt}"
 
 
-def _models(count: int) -> str:
+def _models(found: Mapping[str, Any]) -> str:
+    """Who voted, at the start of a sentence."""
+    count, scorer = len(found["members"]), found["voters"]["scorer"]
+    if scorer:
+        return f"The scorer {_name(scorer)}" if count == 1 else f"A panel of {count} given scorers"
     return "One reward model" if count == 1 else f"A committee of {count} reward models"
+
+
+def _whom(found: Mapping[str, Any]) -> str:
+    scorer = found["voters"]["scorer"]
+    return f"the scorer {_name(scorer)}" if scorer and len(found["members"]) == 1 else voter(found)
+
+
+def _name(scorer: str) -> str:
+    """A scorer without the folders above it, which are a matter of one machine."""
+    return visible("/".join(scorer.replace("\\", "/").rstrip("/").split("/")[-2:]), NAME)
 
 
 def _all(n: int) -> str:
@@ -110,8 +142,8 @@ def _trust(found: Mapping[str, Any]) -> str:
     held = found["accuracy"]
     if not found["folds"]:
         return (
-            f"It agrees with {share(held['score'])} of the labels, some of which it may have learned from: "
-            "read its verdicts with that in mind."
+            f"It agrees with {share(held['score'])} of the labels, but it may have learned from them, and a wrong "
+            "label that was learned looks right: no rate of wrong labels can be told from such votes, and few of them show."
         )
     return (
         f"How far to trust it: it agrees with {share(held['score'])} of labels it never saw, "
@@ -122,7 +154,7 @@ def _trust(found: Mapping[str, Any]) -> str:
 def _blind(found: Mapping[str, Any]) -> tuple[str, ...]:
     held = found["accuracy"]
     return (
-        f"{_models(len(found['members']))} voted on {_all(found['rows']['comparisons'])}, each only on rows it had not "
+        f"{_models(found)} voted on {_all(found['rows']['comparisons'])}, each only on rows it had not "
         f"learned from, and agrees with {share(held['score'])} of the labels ({share(held['low'])} to "
         f"{share(held['high'])}): not surely better than a coin.",
         "Its verdicts say little about single rows. Try a stronger model or more rows; the checks without a model, "
@@ -179,25 +211,35 @@ def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Train a reward model on the repaired copy.",
          f"plaudit train repaired{suffix}{reading} --model {model} --output-dir model"),
     ]  # fmt: skip
-    if found["noise"]["model"] is None:
+    if found["noise"]["model"] is None and not seen(found):
         out.append((
             "Estimate the share of wrong labels under a named noise model (with the same --cache, the votes are taken "
             "from it).",
             f"plaudit audit {file} {asked}{flags(found, leave=('noise',))} --noise uniform --output-dir audit-noise",
         ))  # fmt: skip
     if doubtful(found):
-        out.insert(0, ("Ask a stronger committee before you change anything.", stronger(found, file, "audit-stronger")))
+        out.insert(0, (_doubt(found), stronger(found, file, "audit-stronger")))
     return out
+
+
+def _doubt(found: Mapping[str, Any]) -> str:
+    """Why another committee goes first."""
+    if seen(found):
+        return "Ask a committee whose members vote only on rows they never saw, before you change anything."
+    return "Ask a stronger committee before you change anything."
 
 
 def doubtful(found: Mapping[str, Any]) -> bool:
     """Is there reason to ask a stronger committee before anything is changed, and one to ask?"""
-    return (blind(found) or mere_length(found)) and found["voters"]["model"] != STRONGER
+    return seen(found) or ((blind(found) or mere_length(found)) and found["voters"]["model"] != STRONGER)
 
 
 def stronger(found: Mapping[str, Any], file: str, output_dir: str) -> str:
-    """The command that asks one, with the audit's other options."""
-    return f"plaudit audit {file} --model {STRONGER}{flags(found, leave=('layers',))} --output-dir {output_dir}"
+    """The command that asks one, with the audit's other options; out of fold, where the votes may have seen labels."""
+    model, leave = STRONGER, ("layers",)
+    if found["voters"]["in_sample"]:
+        model, leave = _word(found["voters"]["model"]) or "M", ("in_sample",)
+    return f"plaudit audit {file} --model {model}{flags(found, leave=leave)} --output-dir {output_dir}"
 
 
 def flags(found: Mapping[str, Any], only: Collection[str] | None = None, leave: Collection[str] = ()) -> str:
@@ -299,11 +341,15 @@ def member(label: str) -> str:
 def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How the audit was made, for the last section."""
     voters, temperature = found["voters"], found["temperature"]
-    asked = ("trunk", voters["model"]) if voters["model"] else ("scorers", voters["scorer"])
+    count = ("members", f"{len(found['members']):,}")
+    asked = [("trunk", voters["model"]), count, ("heads", voters["heads"])]
+    if not voters["model"]:  # given scorers have no heads of this audit's making
+        asked = [("voted", f"{_models(found)}: {voters['scorer']}" if count[1] != "1" else _models(found))]
     known = [number(t) if t is not None else "infinite (the votes say nothing)" for t in temperature.values()]
-    folds = f"{found['folds']}, by prompt group" if found["folds"] else "none: members voted on rows they may have seen"
+    who = "members" if voters["model"] else "given scorers"
+    folds = f"{found['folds']}, by prompt group" if found["folds"] else f"none: {who} voted on rows they may have seen"
     return [
-        asked, ("members", f"{len(found['members']):,}"), ("heads", voters["heads"]), ("folds", folds),
+        *asked, ("folds", folds),
         ("precision", voters["dtype"]), ("seed", str(voters["seed"])),
         ("temperature of p_disagree, per fold", ", ".join(known)),
     ]  # fmt: skip

@@ -1,0 +1,54 @@
+"""What an audit says of itself where its votes, its rows or its annotators allow less than a rate."""
+
+import json
+
+import numpy as np
+import pytest
+
+from plaudit.auditing.audit import audit
+from plaudit.auditing.show import show
+from plaudit.data.worlds import make
+from plaudit.data.worlds._files import lines, row
+
+
+def world(path, n=90, seed=7, every=5, **more):
+    """A text world with every fifth label turned round."""
+    records = [row(p) | {k: make_one(i) for k, make_one in more.items()} for i, p in
+               enumerate(make("text-v1", n=n, seed=seed).preferences)]  # fmt: skip
+    for r in records[::every]:
+        r["chosen"], r["rejected"] = r["rejected"], r["chosen"]
+    path.write_bytes(lines(records))
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize(
+    "how", [{"scorer": "length"}, {"scorer": "length,random"}, {"model": "tiny", "in_sample": True}]
+)
+@pytest.mark.parametrize("noise", ["uniform", "group"])
+def test_votes_that_may_have_seen_the_labels_tell_no_rate(tmp_path, cache, capsys, how, noise):
+    file = world(tmp_path / "w.jsonl")
+    found = audit([file], output_dir=tmp_path / "a", members=2, cache=cache, noise=noise, wrong=0.55, **how)
+    show(found.summary, [str(file)], "a")
+    assert np.isnan(found.signals["p_wrong"]).all()
+    told = json.loads((tmp_path / "a/audit.json").read_text())["noise"]
+    assert told["model"] is None
+    assert "may have learned these labels" in told["text"]
+    page, screen = (tmp_path / "a/report.html").read_text(), capsys.readouterr()
+    assert "may have learned these labels" in page
+    assert "may have learned these labels" in screen.err
+    assert "rate of wrong labels, uniform" not in screen.err
+    assert (", which may have learned them</h1>" in page) == (found.summary["verdicts"]["wrong"] > 0)
+    assert "No noise model was named" not in page
+    assert screen.err.index("next: plaudit audit") < screen.err.index("plaudit repair")
+    assert "--in-sample --" not in screen.err
+    alone = how.get("scorer") == "length"
+    assert "no rate of wrong labels can be told from such votes" in page
+    assert ("1 given scorer, in-sample" in screen.out) == alone
+    assert ("the scorer agrees with" in screen.err) == alone
+    assert ("How good is the scorer?" in page) == alone
+    assert (">heads</th>" in page) == ("model" in how)
