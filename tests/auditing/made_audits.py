@@ -18,10 +18,10 @@ def comparisons(files, **how):
     return [(p, i, j) for p in found for i, j in p.comparisons()]
 
 
-def made(files, folder, mean, *, told=True, **how) -> Path:
+def made(files, folder, mean, *, told=True, summary=None, **how) -> Path:
     """Publish an audit of the files; `mean` is the committee's, an array or a function of the row's number.
 
-    `told`: whether the rate of wrong labels could be told; else p_wrong is empty.
+    `told`: whether the rate of wrong labels could be told; else p_wrong is empty. `summary`: more keys of audit.json.
     """
     found = comparisons(files, **how)
     n = len(found)
@@ -36,6 +36,6 @@ def made(files, folder, mean, *, told=True, **how) -> Path:
         "p_wrong": p if told else np.full(n, np.nan),
         "verdict": text(verdict(p).tolist()),
     }  # fmt: skip
-    summary = {"rows": {"comparisons": n}, "thresholds": {}}
+    summary = {"rows": {"comparisons": n}, "thresholds": {}, **(summary or {})}
     store.save(Path(folder), Signals(columns, {}), summary, "<html></html>", lambda to: (to / "empty").touch())
     return Path(folder)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from made_audits import comparisons, made
 
-from plaudit.auditing.repair import repair
+from plaudit.auditing.repair import caution, repair
 from plaudit.cli import run
 from plaudit.data.ledger import ledger_of
 from plaudit.data.read import read
@@ -168,6 +168,18 @@ def test_a_decided_margin_of_nothing_goes_before_that_of_the_file(tmp_path, caps
     assert [p.margin for p in kept] == [max(m, 0) for m in MEAN]
 
 
+def test_an_audit_that_says_not_to_act_says_so_again(lines, capsys):
+    assert repaired(capsys, lines)[1]["caution"] is None
+    held = {"score": 0.51, "low": 0.46, "high": 0.55}
+    made([lines], lines.with_name("blind"), MEAN, summary={"accuracy": held})
+    args = ("--audit", lines.with_name("blind"), "--output", lines.with_name("d.jsonl"))
+    _, _, err = plaudit(capsys, "repair", lines, *args)
+    assert "do not trust these changes yet" in err
+    assert "(46.0% to 55.0%): it cannot be told from a coin" in " ".join(err.split())
+    mere = {"accuracy": held | {"low": 0.505}, "length": {"mere": True, "prefers": "longer"}}
+    assert "votes for the longer response" in caution(mere)
+
+
 def test_quantiles_are_of_the_audit_and_rows_are_known_by_content(lines, capsys):
     half = lines.with_name("half.jsonl")
     unseen = {"prompt": "New?", "chosen": "yes", "rejected": "no"}
@@ -265,7 +277,11 @@ def test_doubtful_pairs_are_exported_filled_in_and_taken_back(lines, capsys):
     assert (status, [f["chosen"] for f in found]) == (0, ["6", "2", "12", "10"])  # most doubtful first
     assert "--decisions" in err
     assert {"id", "better", "worse", "prompt", "chosen", "rejected", "p_disagree", "decision"} <= set(found[0])
-    target, counted = repaired(capsys, lines, "--decisions", file)  # nothing filled in yet
+    status, _, err = plaudit(
+        capsys, "repair", lines, "--audit", audit, "--decisions", file, "--output", lines.with_name("b")
+    )
+    assert (status, "no decision is filled in" in err) == (2, True)
+    target, counted = repaired(capsys, lines, "--decisions", file, "--treatment", "flip:above=0.99")
     assert (counted["changed"], target.read_text()) == (0, LINES)
     file.write_text("".join(json.dumps(f | {"decision": "flip"}) + "\n" for f in found))
     _, counted = repaired(capsys, lines, "--decisions", file, output="c.jsonl")

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -48,13 +48,15 @@ class Repaired:
     counts: dict[str, int]
     left: dict[str, int]
     doubtful: int = 0
+    caution: str = ""  # why the audit itself said not to act on its verdicts
+    model: str = ""  # what voted, as it was named
 
     def document(self) -> dict[str, Any]:
         """The JSON of `plaudit repair --json`."""
         return {
             "output": self.output, "ledger": self.ledger, "form": self.form, "layout": self.layout,
             "treatments": list(self.treatments), "columns": list(self.columns), **self.counts, "left": self.left,
-            "doubtful": self.doubtful,
+            "doubtful": self.doubtful, "caution": self.caution or None,
         }  # fmt: skip
 
 
@@ -82,7 +84,8 @@ def repair(
     target = None if output is None else Path(output)
     plan = steps(treatment or (() if options.decisions else (DEFAULT,)))
     form = _ready(source, target, options)
-    rulings, doubtful = _ruled(source, audit, plan, options)
+    signals, summary = store.load(audit)
+    rulings, doubtful = _ruled(source, audit, signals, plan, options)
     if options.doubtful is not None and not options.dry_run:
         export(options.doubtful, doubtful)
     job = Plan(rulings, Manner(rulings.fill, options.strength, options.margin_sign), renames(options.columns))
@@ -96,15 +99,35 @@ def repair(
         _rehearse(source, form, job, options)
     names = ("", "") if target is None else (str(target), str(ledger.ledger_of(target)))
     return Repaired(*names, form, job.layout, tuple(rulings.steps), tuple(job.columns), _counts(job),
-                    dict(job.left.most_common()), len(doubtful))  # fmt: skip
+                    dict(job.left.most_common()), len(doubtful), caution(summary) if plan else "",
+                    str(summary.get("voters", {}).get("model", "")))  # fmt: skip
+
+
+def caution(summary: Mapping[str, Any]) -> str:
+    """Why an audit's verdicts are not to be acted on, in words; empty where it found no reason.
+
+    >>> caution({"accuracy": {"score": 0.51, "low": 0.46, "high": 0.55}})
+    'the committee agrees with 51.0% of labels (46.0% to 55.0%): it cannot be told from a coin'
+    """
+    held, length = summary.get("accuracy", {}), summary.get("length", {})
+    if held.get("low") is not None and held["low"] <= 0.5:
+        span = f"{held['score']:.1%} of labels ({held['low']:.1%} to {held['high']:.1%})"
+        return f"the committee agrees with {span}: it cannot be told from a coin"
+    if length.get("mere"):
+        return f"the committee is not surely more than length: it votes for the {length['prefers']} response"
+    return ""
 
 
 def _ruled(
-    source: str, audit: str | Path, plan: Sequence[Step], options: RepairOptions
+    source: str, audit: str | Path, signals: Signals, plan: Sequence[Step], options: RepairOptions
 ) -> tuple[Rulings, list[dict[str, Any]]]:
     """The ruling on every comparison of the audit, and the doubtful ones of the file."""
-    signals, _ = store.load(audit)
     decision = decisions(options.decisions, signals)
+    if options.decisions and not plan and not (decision != "").any():
+        advice = (
+            "write keep, flip, tie or drop after `decision` in the lines you are sure of, or name a --treatment too"
+        )
+        raise PlauditError(f"{options.decisions}: no decision is filled in", advice=advice)
     places = Places(signals)
     seen = _survey(_rows(source, options), signals, places, options)
     if not seen.matched:

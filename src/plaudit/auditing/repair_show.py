@@ -46,10 +46,16 @@ def _next(found: Repaired, source: str, audit: str, options: RepairOptions) -> N
         back = f"--audit {quote(audit)}{more} --decisions {quote(str(options.doubtful))} --output decided{suffix}"
         terminal.note(f"{found.doubtful:,} doubtful pairs: fill in `decision` in {options.doubtful}, then")
         terminal.note(f"  plaudit repair {quote(source)} {back}")
+    if found.caution:
+        terminal.note(f"do not trust these changes yet: {found.caution}; look at pairs in the report and the ledger")
     if found.output:
         more = "" if options.as_pairs else more
-        terminal.note(f"undo: plaudit repair --undo {quote(found.output)} --output original{suffix}")
-        terminal.note(f"next: plaudit train {quote(found.output)}{more} --model M --output-dir D")
+        stem = Path(source).name.removesuffix(suffix)
+        terminal.note(f"undo: plaudit repair --undo {quote(found.output)} --output {quote(f'{stem}.original{suffix}')}")
+        model = quote(found.model.split(",")[0] or "minilm-l6")
+        terminal.note(
+            f"next: plaudit train {quote(found.output)}{more} --model {model} --output-dir {quote(f'{stem}.rm')}"
+        )
 
 
 def show_undone(source: str, output: str, header: Mapping[str, Any]) -> None:

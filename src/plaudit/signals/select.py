@@ -5,6 +5,11 @@ from numpy.typing import NDArray
 
 from plaudit.errors import OptionError
 
+UNTOLD = (
+    "the audit named no --noise model or could not tell its rate: act on p_disagree instead, as in flip:above=0.65, or "
+    "audit more rows or with a stronger --model"
+)
+
 
 def selected(
     mean: NDArray[np.float64],
@@ -35,9 +40,7 @@ def selected(
     if wrong is not None and not 0 <= wrong <= 1:
         raise OptionError([f"wrong must lie in 0..1, not {wrong:g}"])
     if wrong is not None and len(p_wrong) and np.isnan(p_wrong).all():
-        raise OptionError(
-            ["wrong needs p_wrong, which this audit left empty"], advice="audit again with --noise uniform"
-        )
+        raise OptionError(["wrong needs p_wrong, which this audit left empty"], advice=UNTOLD)
     if quantile is None and above is None and below is None and wrong is None:
         return np.ones(len(mean), bool)
     judged = target != 0.5

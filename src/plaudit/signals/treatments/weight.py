@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.errors import OptionError
+from plaudit.signals.select import UNTOLD
 from plaudit.signals.targets import Targets
 
 
@@ -30,8 +31,7 @@ def treat(
         trust = np.abs(1 - 2 * p_disagree)
     elif by == "right":
         if len(p_wrong) and np.isnan(p_wrong).all():
-            raise OptionError(["weight:by=right needs p_wrong, which this audit left empty"],
-                              advice="audit again with --noise uniform")  # fmt: skip
+            raise OptionError(["weight:by=right needs p_wrong, which this audit left empty"], advice=UNTOLD)
         told = np.nan_to_num(p_wrong)  # where it is empty the label is taken at its word
         trust = np.where(target < 0.5, told, 1 - told)
     else:
