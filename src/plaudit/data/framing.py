@@ -70,7 +70,7 @@ def lines(blocks: Iterable[bytes], limits: Limits, *, blank: bool = False) -> It
                 elif blank or (raw and not raw.isspace()):
                     yield number, raw, ""
     except Cut as cut:
-        yield number + 1, Beginning.of(rest, read - dropped, dropped) if dropped else rest, str(cut)
+        yield number + 1, Beginning.of(rest, read - dropped, dropped) if dropped else rest, cut.reason
         return
     if dropped or len(rest) > limits.line_bytes:
         size = dropped or len(rest)
@@ -133,7 +133,7 @@ class _Buffer:
             try:
                 block = next(self.source, None)
             except Cut as cut:
-                self.cut, block = str(cut), None
+                self.cut, block = cut.reason, None
             if block is None:
                 self.ended = True
             else:

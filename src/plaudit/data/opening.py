@@ -24,6 +24,11 @@ _PACKED = {
 class Cut(Exception):
     """The compressed data stop or break here; everything before was given out."""
 
+    @property
+    def reason(self) -> str:
+        """In words for the last row of such a file: more than that row is missing."""
+        return f"{self}: the rest of the file is missing, however much it was; fetch it again"
+
 
 def files_of(path: str) -> list[str]:
     """The file itself, or the data files of a folder, sorted by name (not of its subfolders, nothing hidden)."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from os import PathLike, fspath
+from shlex import quote
 from types import ModuleType
 from typing import Any
 
@@ -193,10 +194,10 @@ def unrecognised(path: str, rows: Sequence[Mapping[str, Any]]) -> DataError:
     words = {name: catalog.summary(ROOM, name) for name in catalog.names(ROOM)}
     near = sorted(words, key=lambda name: -sum(f"`{key}`" in words[name] for key in keys))
     shown = ", ".join(clean(key, 40) for key in keys[:12]) + (", ..." if len(keys) > 12 else "")
-    example = clean((keys or ["question"])[0], 40)
+    example = quote(f"prompt={clean((keys or ['question'])[0], 40)},chosen=...,rejected=...")
     return DataError(
         path,
         f"no layout recognises these rows; their keys are {shown or '(none)'}",
-        advice=f"name the columns, as in --columns prompt={example},chosen=...,rejected=..., "
+        advice=f"name the columns, as in --columns {example}, "
         f"or force a layout with --layout; nearest: {', '.join(near[:3])}",
     )
