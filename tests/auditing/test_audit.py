@@ -349,7 +349,7 @@ def test_the_next_command_can_be_pasted(done, tmp_path, capsys):
     )
     assert "plaudit repair 'my pairs.csv' --columns 'prompt=my q' --audit 'an audit' --output repaired.csv" in said
     sure = {**summary, "accuracy": {"score": 0.9, "low": 0.8, "high": 0.95, "n": 90}}
-    sure["length"] = {**sure["length"], "mere": False}
+    sure["length"] = {**sure["length"], "mere": False, "low": 0.01}
     show(sure, [str(tmp_path)], "out")
     assert "next: plaudit repair FILE --columns" in capsys.readouterr().err
 

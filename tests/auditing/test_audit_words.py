@@ -52,3 +52,34 @@ def test_votes_that_may_have_seen_the_labels_tell_no_rate(tmp_path, cache, capsy
     assert ("the scorer agrees with" in screen.err) == alone
     assert ("How good is the scorer?" in page) == alone
     assert (">heads</th>" in page) == ("model" in how)
+
+
+def test_the_stronger_audit_keeps_the_benchmark_and_no_folder_of_it(tmp_path, cache, capsys):
+    file, bench = world(tmp_path / "w.jsonl"), tmp_path / "bench.txt"
+    bench.write_text("How long do I boil an egg?\n")
+    found = audit([file], output_dir=tmp_path / "a", model="tiny", members=2, cache=cache, against=str(bench)).summary
+    assert found["options"]["against"] == "bench.txt"
+    assert str(tmp_path) not in (tmp_path / "a/audit.json").read_text()
+    found = {**found, "accuracy": {"score": 0.5, "low": 0.4, "high": 0.6, "n": 90}}
+    show(found, [str(file)], str(tmp_path / "a") + "/", str(bench))
+    said = capsys.readouterr().err
+    assert f"--model smollm2-135m --members 2 --against {bench} --output-dir {tmp_path / 'a'}-stronger" in said
+    few = {**found, "accuracy": {"score": 0.5, "low": 0.4, "high": 0.6, "n": 20}}
+    few["rows"] = {**few["rows"], "comparisons": 28, "ties": 8}
+    show(few, [str(file)], "a")
+    printed = capsys.readouterr()
+    assert "28 comparisons (8 ties among them), 2 members" in printed.out
+    assert "from 20 comparisons (8 ties left out) it cannot be told from a coin; bring more rows" in printed.err
+    assert "next: bring more rows: plaudit audit" in printed.err
+    assert "smollm2" not in printed.err
+
+
+def test_a_lead_over_length_that_is_not_sure_sends_to_the_pairs_first(tmp_path, cache, capsys):
+    file = world(tmp_path / "w.jsonl")
+    found = audit([file], model="tiny", members=2, cache=cache).summary
+    found["accuracy"] = {"score": 0.8, "low": 0.7, "high": 0.9, "n": 90}
+    found["length"] = {**found["length"], "ahead": 0.047, "low": -0.055, "high": 0.149, "mere": False}
+    show(found, [str(file)], "a")
+    said = capsys.readouterr().err
+    assert "not surely ahead of length alone: 90 comparisons do not tell the two apart" in said
+    assert said.index("next: look at the pairs") < said.index("plaudit repair")

@@ -60,7 +60,9 @@ def test_the_top_says_how_many_labels_look_wrong(html, columns):
     assert title == f"{wrong / 60 * 100:.1f} % of these labels look wrong"
     assert f"{wrong} of 60 comparisons" in words(html)
     expected = columns["p_disagree"][columns["verdict"] == "wrong"].mean()
-    assert f"about {expected * 100:.0f} in 100 fresh annotators" in words(html)
+    assert f"its chance of the other side is {expected * 100:.1f} % there on average" in words(html)
+    assert "annotators are expected" not in words(html)  # it is no share of people
+    assert "fresh annotator" not in words(html)
     assert "62.0 % to 78.0 %; a lower bound of what is reachable" in words(html)
     assert html.index("<h1>") < html.index('class="tiles"') < html.index('class="command"') < html.index("<nav")
 
@@ -140,6 +142,44 @@ def test_votes_that_may_be_mere_length_say_so(columns, doubt):
     assert ("may only be short or long" in said) == doubt
 
 
+def test_a_lead_over_length_that_is_not_sure_is_in_the_title_and_people_go_first(columns):
+    found = document(columns)
+    found["length"] = {"prefers": "longer", "score": 0.6, "sides": 0.5, "ahead": 0.047, "low": -0.055, "high": 0.149,
+                       "mere": False}  # fmt: skip
+    html = page(found, columns, [])
+    assert "of these labels look wrong; the committee is not surely ahead of length alone</h1>" in html
+    assert "58 comparisons do not tell the two apart" in words(html)
+    first = commands(html)
+    assert "--doubtful" in first[0]
+    assert "--output repaired" not in first[0]
+    assert not any("D-stronger" in c for c in first)
+
+
+def test_few_rows_ask_for_more_rows_before_a_larger_model(columns):
+    found = document(columns)
+    found["accuracy"] = {"score": 0.6, "low": 0.4, "high": 0.75, "n": 20}
+    html = page(found, columns, [])
+    assert "20 comparisons are few to learn from: bring more rows first" in words(html)
+    assert commands(html)[0].startswith("plaudit audit one.jsonl two.jsonl MORE --model tiny ")
+    assert "smollm2-135m" not in html
+    assert "Here D is the folder this page lies in, and MORE another file of the same kind." in words(html)
+
+
+def test_all_files_are_named_and_placeholders_only_where_a_command_holds_them(columns):
+    found = document(columns)
+    found["accuracy"]["low"] = 0.45
+    found["options"] = {"against": "bench.jsonl"}
+    html = page(found, columns, [])
+    stronger = "plaudit audit one.jsonl two.jsonl --model smollm2-135m --against bench.jsonl --output-dir D-stronger"
+    assert commands(html)[0] == stronger
+    assert "FILE a file" not in words(html[: html.index("<nav")])
+    assert "FILE a file" in words(html[html.index('id="next"') :])
+    found["accuracy"]["low"] = 0.62
+    found["sources"] = {"one.jsonl": found["sources"]["one.jsonl"]}
+    assert "FILE a file" not in words(page(found, columns, []))
+    assert "FILE is a file" not in words(page(found, columns, []))
+
+
 @pytest.mark.parametrize("rows", [0, 1, 2])
 def test_nearly_nothing_is_still_a_page(rows):
     columns = {name: column[:rows] for name, column in signals().items()}
@@ -183,13 +223,12 @@ def test_the_commands_carry_what_was_asked_for(columns):
     reading = "--layout trl --columns 'prompt=my question'"
     assert shown_commands[0] == shown_commands[1]  # the first of the list also stands at the top
     assert shown_commands[0] == (
-        f"plaudit audit pairs.csv --model smollm2-135m {reading} --length-member --noise none "
-        "--output-dir audit-stronger"
+        f"plaudit audit pairs.csv --model smollm2-135m {reading} --length-member --noise none --output-dir D-stronger"
     )
     for command in (c for c in shown_commands if "repair" in c.split()[1] and "--undo" not in c):
         assert f"pairs.csv {reading} " in command
     assert f"plaudit train repaired.csv {reading} --model tiny --output-dir model" in shown_commands
-    assert f"tiny {reading} --layers 1,2 --length-member --noise uniform --output-dir audit-noise" in shown_commands[-1]
+    assert f"tiny {reading} --layers 1,2 --length-member --noise uniform --output-dir D-noise" in shown_commands[-1]
     found["options"] = {"columns": "prompt=\u202e"}
     assert "--columns COLUMNS --audit D" in words(page(found, columns, []))
 

@@ -8,14 +8,17 @@ from typing import Any
 from plaudit.auditing.influence_show import show_influence
 from plaudit.data.findings import Finding
 from plaudit.report import terminal
+from plaudit.report.pages import audit_commands as commands
 from plaudit.report.pages import audit_words as words
 
 ENDINGS = (".jsonl.gz", ".json.gz", ".csv.gz", ".tsv.gz", ".json", ".csv", ".tsv", ".parquet")
 MARK = {"warn": "!", "note": "·", "ok": "ok", "skip": "-"}
 
 
-def show(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> None:
-    """Print the summary; tables on stdout, what to do next on stderr."""
+def show(found: Mapping[str, Any], files: Sequence[str], output_dir: str, against: str = "") -> None:
+    """Print the summary; tables on stdout, what to do next on stderr. `files` and `against` are as the user named
+    them: audit.json knows no folder of a machine.
+    """
     rows, verdicts = found["rows"], found["verdicts"]
     total = max(rows["comparisons"], 1)
     limits = found["thresholds"]
@@ -24,7 +27,7 @@ def show(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> Non
         "normal": f"above {limits['strong']:g}", "strong": f"up to {limits['strong']:g}",
     }  # fmt: skip
     terminal.table(
-        f"{rows['comparisons']:,} comparisons, {_voters(found)}, {_folds(found)}",
+        f"{words.counted(rows['comparisons'], 'comparison')}{_tied(rows['ties'])}, {_voters(found)}, {_folds(found)}",
         ["verdict", "comparisons", "share", "where it begins"],
         [(name, n, n / total, says[name]) for name, n in verdicts.items()],
     )
@@ -37,7 +40,7 @@ def show(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> Non
         show_influence(found["influence"])
     _notes(found)
     terminal.note(f"report: {output_dir}/report.html")
-    _next(found, files, output_dir)
+    _next(found, files, output_dir, against)
 
 
 def show_checks(findings: Sequence[Finding]) -> None:
@@ -46,18 +49,25 @@ def show_checks(findings: Sequence[Finding]) -> None:
     terminal.table("checks without a model", ["", "check", "finding"], rows)
 
 
-def _next(found: Mapping[str, Any], files: Sequence[str], output_dir: str) -> None:
+def _next(found: Mapping[str, Any], files: Sequence[str], output_dir: str, against: str) -> None:
     """The command to run next; where the verdicts are not to be acted on, a stronger committee goes first."""
+    if against:
+        found = {**found, "options": {**found["options"], "against": against}}
     one = files[0] if len(files) == 1 and not Path(files[0]).is_dir() else ""
     target = quote(one) if one else "FILE"
     ending = next((e for e in ENDINGS if one.lower().endswith(e)), ".jsonl")
-    reading = words.flags(found, words.READING)
+    reading = commands.flags(found, commands.READING)
     repair = f"plaudit repair {target}{reading} --audit {quote(output_dir)} --output repaired{ending}"
-    if not words.doubtful(found):
+    everything, beside = " ".join(map(quote, files)), output_dir.rstrip("/\\")
+    if commands.doubtful(found):
+        terminal.note(f"next: {commands.stronger(found, everything, quote(f'{beside}-stronger'))}")
+    elif words.few(found):
+        terminal.note(f"next: bring more rows: {commands.more(found, everything, quote(f'{beside}-more'))}")
+    elif words.near_length(found):
+        terminal.note("next: look at the pairs in the report, or bring more rows")
+    else:
         terminal.note(f"next: {repair}")
         return
-    everything = " ".join(map(quote, files))
-    terminal.note(f"next: {words.stronger(found, everything, quote(f'{output_dir}-stronger'))}")
     terminal.note(f"or, if the pairs in the report convince you: {repair}")
 
 
@@ -68,6 +78,12 @@ def _length(found: Mapping[str, Any]) -> None:
         f"the {length['prefers']} response alone agrees with {length['score']:.1%}; {words.voter(found)} is ahead by "
         f"{100 * length['ahead']:+.1f} points ({100 * length['low']:+.1f} to {100 * length['high']:+.1f}){sides}"
     )
+    if words.near_length(found):
+        terminal.note(
+            "that is not surely ahead of length alone: "
+            f"{words.counted(found['accuracy']['n'], 'comparison')} do not tell the two apart; "
+            "look at the pairs before you act, or bring more rows"
+        )
     if length["mere"]:
         terminal.note(
             "that is not surely more than length: what it calls wrong may only be short or long; "
@@ -85,12 +101,15 @@ def _rates(noise: Mapping[str, Any]) -> None:
 
 
 def _voters(found: Mapping[str, Any]) -> str:
-    n, what = len(found["members"]), "given scorer" if found["voters"]["scorer"] else "member"
-    return f"{n} {what}{'' if n == 1 else 's'}"
+    return words.counted(len(found["members"]), "given scorer" if found["voters"]["scorer"] else "member")
+
+
+def _tied(ties: int) -> str:
+    return f" ({words.counted(ties, 'tie')} among them)" if ties else ""
 
 
 def _folds(found: Mapping[str, Any]) -> str:
-    return f"{found['folds']} folds by prompt" if found["folds"] else "in-sample"
+    return f"{words.counted(found['folds'], 'fold')} by prompt" if found["folds"] else "in-sample"
 
 
 def _notes(found: Mapping[str, Any]) -> None:
@@ -108,8 +127,8 @@ def _notes(found: Mapping[str, Any]) -> None:
         )
         if held["low"] <= 0.5:
             terminal.note(
-                f"do not act on these verdicts: from {held['n']:,} comparisons it cannot be told from a coin; "
-                "bring more rows or a stronger --model"
+                f"do not act on these verdicts: from {words.counted(held['n'], 'comparison')}{words.ties(found)} "
+                f"it cannot be told from a coin; bring more rows{'' if words.few(found) else ' or a stronger --model'}"
             )
     if found["length"]["ahead"] is not None:
         _length(found)

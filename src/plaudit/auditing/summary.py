@@ -72,10 +72,14 @@ def document(
 def chosen(options: AuditOptions) -> dict[str, Any]:
     """Options that differ from the default and matter to whoever runs the next command; no path, no machine's own."""
     fields = type(options).model_fields
-    return {
+    out = {
         name: value for name, value in options.model_dump(mode="json").items()
         if name not in OWN and value != fields[name].default
     }  # fmt: skip
+    if options.against:
+        paths = [path.strip() for path in options.against.split(",") if path.strip()]
+        out["against"] = ",".join(path if path.startswith("hub:") else _bare(path.rstrip("/\\")) for path in paths)
+    return out
 
 
 def reasons(words: Iterable[str], most: int = 10) -> dict[str, int]:

@@ -39,5 +39,5 @@ def audit(
     if json:
         terminal.document(found.summary)
     else:
-        show(found.summary, files, output_dir)
+        show(found.summary, files, output_dir, options.against)
     return 0

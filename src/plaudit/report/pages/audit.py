@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from plaudit.report import svg_inline as draw
 from plaudit.report.diff import APART, Piece, difference
+from plaudit.report.pages import audit_commands as commands
 from plaudit.report.pages import audit_words as words
 from plaudit.report.pages.frame import Visible, fitting, lines, name, render
 from plaudit.report.pages.grids import grids
@@ -46,16 +47,18 @@ def page(document: Mapping[str, Any], signals: Mapping[str, NDArray], shown: Seq
     mean, verdict = np.asarray(signals["mean"], float), np.asarray(signals["verdict"])
     wrong = np.asarray(signals["p_disagree"], float)[verdict == "wrong"]
     top = words.summary(document, float(wrong.mean()) if len(wrong) else None)
+    proposed = commands.steps(document)
     return render(
         "audit.html", title=f"Preference audit: {top.title}", top=top, found=document,
         files=[name(f) for f in list(document["sources"])[:3]],
-        steps=words.steps(document), places=words.places(document),
+        steps=proposed,
+        places=(commands.places(c for _, c in proposed[:1]), commands.places(c for _, c in proposed)),
         who=words.voter(document), strengths=_strengths(mean, verdict),
         spread=_spread(mean, np.asarray(signals["std"], float)),
         shares=draw.shares("Verdicts", {k: int(document["verdicts"][k]) for k in words.MEANING}),
         verdicts=_verdicts(document), pairs=[_pair(*s, i) for i, s in enumerate(_distinct(shown))],
         checks=_checks(document["data_checks"]), skipped=_skipped(document["data_checks"]),
-        committee=_committee(document), facts=words.facts(document),
+        committee=_committee(document), facts=words.facts(document), ties=words.ties(document),
         agreed=words.agreed(document["data_checks"]), company=words.company(document["data_checks"]),
         left_out=[_left(row) for row in document["left_out"][:LEFT]],
         sources=_voices(document["sources"]), annotators=_voices(document["annotators"]),

@@ -1,22 +1,20 @@
 """What an audit says in words: the headline, three numbers, what verdicts mean, and the commands to run next."""
 
 import re
-import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from plaudit.report.pages.frame import NAME, number, share, visible
 
 MEANING = {
-    "wrong": "the committee prefers the rejected response and expects most people to",
+    "wrong": "the committee clearly prefers the rejected response",
     "ambiguous": "it could go either way",
     "normal": "the label is probably right",
     "strong": "the label is clear",
 }
 STATUS = {"warn": "act on it", "note": "worth knowing", "ok": "fine", "skip": "not checked"}
-LONGEST = 400  # characters of an option's value in a command
-_SUFFIX = re.compile(r"\.(jsonl|json|csv|tsv|parquet)$")
+FEW = 50  # comparisons below which more rows say more than a larger model
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,8 @@ def summary(found: Mapping[str, Any], expected: float | None) -> Summary:
         title += f" to {_whom(found)}, which may have learned them"
     elif wrong and mere_length(found):
         title += ", perhaps only by their length"
+    elif near_length(found):
+        title += f"; {voter(found)} is not surely ahead of length alone"
     return Summary(title, _verdict(found, expected), numbers)
 
 
@@ -78,6 +78,32 @@ def mere_length(found: Mapping[str, Any]) -> bool:
     return bool((found.get("length") or {}).get("mere"))
 
 
+def near_length(found: Mapping[str, Any]) -> bool:
+    """Do the votes not follow length, and are yet not surely better than it?"""
+    length = found.get("length") or {}
+    return length.get("ahead") is not None and length["low"] <= 0 and not mere_length(found)
+
+
+def few(found: Mapping[str, Any]) -> bool:
+    """Are there so few comparisons with a winner that more rows come before anything else?"""
+    return 0 < found["accuracy"]["n"] < FEW
+
+
+def counted(n: int, what: str) -> str:
+    """A number with its noun: `counted(1, "fold")` is 1 fold."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def ties(found: Mapping[str, Any]) -> str:
+    """What to add to a number of comparisons from which ties were left out.
+
+    >>> ties({"rows": {"ties": 8}}), ties({"rows": {"ties": 0}})
+    (' (8 ties left out)', '')
+    """
+    n = found["rows"]["ties"]
+    return f" ({counted(n, 'tie')} left out)" if n else ""
+
+
 def _interval(found: Mapping[str, Any]) -> str:
     held = found["accuracy"]
     between = f"95 % interval {share(held['low'])} to {share(held['high'])}; "
@@ -90,8 +116,8 @@ def _verdict(found: Mapping[str, Any], expected: float | None) -> tuple[str, ...
     first = f"{_models(found)} voted on {_all(n)}{fair}."
     if verdicts["wrong"]:
         first += (
-            f" On {verdicts['wrong']:,} of them {voter(found)} sides with the rejected response, and expects about "
-            f"{(expected or 0) * 100:.0f} in 100 fresh annotators to do the same."
+            f" On {verdicts['wrong']:,} of them {voter(found)} sides with the rejected response; its chance of "
+            f"the other side is {share(expected or 0)} there on average."
         )
     rest = (
         f"Another {verdicts['ambiguous']:,} could go either way; {verdicts['strong']:,} "
@@ -113,6 +139,12 @@ def _length(found: Mapping[str, Any]) -> str:
     if length["sides"] is not None:
         text += f" and votes for the {length['prefers']} one in {share(length['sides'])}"
     doubt = " Not surely more than length: what it calls wrong may only be short or long." if mere_length(found) else ""
+    if near_length(found):
+        doubt = (
+            f" Not surely ahead of length alone: {counted(found['accuracy']['n'], 'comparison')} do not tell the two "
+            "apart. "
+            "Look at the pairs, or bring more rows, before you act."
+        )
     return f"{text}.{doubt}"
 
 
@@ -143,7 +175,7 @@ def _trust(found: Mapping[str, Any]) -> str:
     if not found["folds"]:
         return (
             f"It agrees with {share(held['score'])} of the labels, but it may have learned from them, and a wrong "
-            "label that was learned looks right: no rate of wrong labels can be told from such votes, and few of them show."
+            "label that was learned looks right: no rate of wrong labels can be told from such votes."
         )
     return (
         f"How far to trust it: it agrees with {share(held['score'])} of labels it never saw, "
@@ -157,9 +189,15 @@ def _blind(found: Mapping[str, Any]) -> tuple[str, ...]:
         f"{_models(found)} voted on {_all(found['rows']['comparisons'])}, each only on rows it had not "
         f"learned from, and agrees with {share(held['score'])} of the labels ({share(held['low'])} to "
         f"{share(held['high'])}): not surely better than a coin.",
-        "Its verdicts say little about single rows. Try a stronger model or more rows; the checks without a model, "
-        "further down, hold as they are.",
+        f"Its verdicts say little about single rows. {_cure(found)}; the checks without a model, further down, hold as "
+        "they are.",
     )
+
+
+def _cure(found: Mapping[str, Any]) -> str:
+    if few(found):
+        return f"{counted(found['accuracy']['n'], 'comparison')} are few to learn from: bring more rows first"
+    return "Try a stronger model or more rows"
 
 
 def limits(found: Mapping[str, Any]) -> dict[str, str]:
@@ -183,95 +221,6 @@ def alike(mean: float, members: int) -> str:
         else "they differ much: single members are unsure, their mean is what counts"
     )  # fmt: skip
     return f"Votes of two members correlate by {mean:.2f} on average; 1 would be copies of one model: {says}."
-
-
-STRONGER = "smollm2-135m"  # the strongest model that comes with plaudit
-READING = ("layout", "columns")  # options without which another command reads the file otherwise, or not at all
-
-
-def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What to do next: a reason and its command. FILE and D stand where this page cannot know a path."""
-    file, suffix = _file(list(found["sources"]))
-    voters, reading = found["voters"], flags(found, READING)
-    model = _word(voters["model"].split(",")[0]) or "M"
-    asked = (
-        f"--model {_word(voters['model']) or 'M'}" if voters["model"] else f"--scorer {_word(voters['scorer']) or 'S'}"
-    )
-    out = [
-        ("Write a repaired copy. Every change is listed with its reason in repaired"
-         f"{suffix}.ledger.jsonl; the file that came in stays as it is.",
-         f"plaudit repair {file}{reading} --audit D --output repaired{suffix}"),
-        ("Or let people settle the doubtful pairs: this writes them to a file, in which somebody fills in the field "
-         "decision of each line with keep, flip, tie or drop;",
-         f"plaudit repair {file}{reading} --audit D --doubtful doubtful.jsonl"),
-        ("and this obeys them.",
-         f"plaudit repair {file}{reading} --audit D --decisions doubtful.jsonl --output decided{suffix}"),
-        ("Changed your mind? This gives the original back.",
-         f"plaudit repair --undo repaired{suffix} --output original{suffix}"),
-        ("Train a reward model on the repaired copy.",
-         f"plaudit train repaired{suffix}{reading} --model {model} --output-dir model"),
-    ]  # fmt: skip
-    if found["noise"]["model"] is None and not seen(found):
-        out.append((
-            "Estimate the share of wrong labels under a named noise model (with the same --cache, the votes are taken "
-            "from it).",
-            f"plaudit audit {file} {asked}{flags(found, leave=('noise',))} --noise uniform --output-dir audit-noise",
-        ))  # fmt: skip
-    if doubtful(found):
-        out.insert(0, (_doubt(found), stronger(found, file, "audit-stronger")))
-    return out
-
-
-def _doubt(found: Mapping[str, Any]) -> str:
-    """Why another committee goes first."""
-    if seen(found):
-        return "Ask a committee whose members vote only on rows they never saw, before you change anything."
-    return "Ask a stronger committee before you change anything."
-
-
-def doubtful(found: Mapping[str, Any]) -> bool:
-    """Is there reason to ask a stronger committee before anything is changed, and one to ask?"""
-    return seen(found) or ((blind(found) or mere_length(found)) and found["voters"]["model"] != STRONGER)
-
-
-def stronger(found: Mapping[str, Any], file: str, output_dir: str) -> str:
-    """The command that asks one, with the audit's other options; out of fold, where the votes may have seen labels."""
-    model, leave = STRONGER, ("layers",)
-    if found["voters"]["in_sample"]:
-        model, leave = _word(found["voters"]["model"]) or "M", ("in_sample",)
-    return f"plaudit audit {file} --model {model}{flags(found, leave=leave)} --output-dir {output_dir}"
-
-
-def flags(found: Mapping[str, Any], only: Collection[str] | None = None, leave: Collection[str] = ()) -> str:
-    """The audit's options that are not the default, as a command takes them, each after a blank.
-
-    >>> flags({"options": {"heads": "mlp", "length_member": True, "columns": "prompt=my question"}})
-    " --heads mlp --length-member --columns 'prompt=my question'"
-    """
-    out = []
-    for name, value in found.get("options", {}).items():
-        if name not in leave and (only is None or name in only):
-            flag = f" --{name.replace('_', '-')}"
-            out.append(flag if value is True else f"{flag} {_word(str(value), LONGEST) or name.upper()}")
-    return "".join(out)
-
-
-def _file(sources: list[str]) -> tuple[str, str]:
-    """The audited file as a shell word, and the suffix of its copies."""
-    one = _word(sources[0]) if len(sources) == 1 else ""
-    found = _SUFFIX.search(sources[0].removesuffix(".gz")) if one else None
-    return one or "FILE", found.group(0) if found else ".jsonl"
-
-
-def _word(text: str, most: int = NAME) -> str:
-    """The text as one word of a shell command; empty when it cannot be printed as it is."""
-    return shlex.quote(text) if text and len(text) <= most and visible(text) == text else ""
-
-
-def places(found: Mapping[str, Any]) -> str:
-    """What the commands' placeholders stand for."""
-    file = _file(list(found["sources"]))[0]
-    return f"Here D is the folder this page lies in{', and FILE a file that was audited' if file == 'FILE' else ''}."
 
 
 def agreed(checks: Mapping[str, Mapping[str, Any]]) -> str:
