@@ -201,6 +201,28 @@ def test_one_judge_contradicts_two_disagree():
     assert disagree.value["tie_against_choice"] == 1
 
 
+def test_what_one_judge_says_against_himself_is_no_agreement_of_people():
+    """Forty pairs, each with both labels from one of three annotators: nobody judged what another did."""
+    both = [
+        pair(f"Question {i}?", *sides, annotator="abc"[i % 3], id=f"{i}{sides[0]}")
+        for i in range(40) for sides in (("yes", "no"), ("no", "yes"))
+    ]  # fmt: skip
+    finding = found("annotators", both)
+    assert finding.value["alpha"] is None
+    assert finding.value["contradict_themselves"] == 40
+    assert "no pair of responses was judged by two of them" in finding.text
+    assert "in 40 cases one annotator gave a pair both labels" in finding.text
+    reached = found("reachable", both)
+    assert reached.value["one_more_person"] is None
+    assert "one more person" not in reached.text
+    assert "p_disagree" not in found("contradictions", both).advice
+    others = [pair(f"Question {i}?", "yes", "no", annotator=name, id=f"{i}{name}") for i in range(40) for name in "de"]
+    beside = found("annotators", both + others).value
+    assert beside["observed"] == pytest.approx(2 / 3)  # d and e agree, and half of the split voice sides with each
+    assert found("annotators", others).value["observed"] == 1
+    assert found("reachable", both + others).value["one_more_person"]["score"] == pytest.approx(2 / 3)
+
+
 def tournament(prompt, edges, **more):
     return [pair(prompt, a, b, id=f"{prompt}{a}{b}", **more) for a, b in edges]
 

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from plaudit.data.checks import _judgements as judgements
 from plaudit.data.read import read
 from plaudit.records import Preference
-from plaudit.signals.annotators import _data, coincidences, dawid_skene, krippendorff, noisy_bradley_terry
+from plaudit.signals.annotators import (
+    _data,
+    coincidences,
+    coincidences_between,
+    dawid_skene,
+    krippendorff,
+    noisy_bradley_terry,
+)
 
 # Krippendorff 2011, "Computing Krippendorff's alpha-reliability", section C: four observers, twelve units, 0 = missing.
 OBSERVERS = ("123321412000", "123322412503", "033323422510", "123324412510")
@@ -57,6 +64,20 @@ def test_coincidences_hold_every_pair_once_from_each_side(rows):
     several = np.bincount(item)
     np.testing.assert_allclose(table, table.transpose(0, 2, 1))
     np.testing.assert_allclose(table.sum((1, 2)), np.where(several > 1, several, 0))
+
+
+@given(judged)
+def test_between_annotators_who_judge_once_nothing_changes_and_nobody_disagrees_with_himself(rows):
+    item, who, label = columns(rows)
+    first = np.unique(np.column_stack([item, who]), axis=0, return_index=True)[1]
+    once = item[first], label[first]
+    np.testing.assert_allclose(
+        coincidences_between(once[0], who[first], once[1], 3), coincidences(*once, 3), atol=1e-12
+    )
+    table = coincidences_between(item, who, label, 3)
+    people = np.bincount(np.unique(np.column_stack([item, who]), axis=0)[:, 0])
+    np.testing.assert_allclose(table.sum((1, 2)), np.where(people > 1, people, 0), atol=1e-12)
+    assert not coincidences_between(item, np.zeros_like(who), label, 3).any()
 
 
 @settings(deadline=None)

@@ -64,6 +64,32 @@ def krippendorff(item: NDArray, label: NDArray, classes: int) -> Agreement:
     return Agreement(float(alpha), float(observed), float((several * (several - 1) / 2).sum()))
 
 
+def coincidences_between(item: NDArray, annotator: NDArray, label: NDArray, classes: int) -> NDArray[np.float64]:
+    """The same between different annotators only, [I, K, K]: `annotators - 1` in place of `judgements - 1`.
+
+    An annotator who gave an item several labels has one voice, split between them: what somebody says against himself
+    is no disagreement of two. Where everybody judged once it equals `coincidences`.
+
+    >>> twice = np.array([0, 0]), np.array([7, 7]), np.array([0, 1])  # one annotator, both labels
+    >>> float(coincidences_between(*twice, 2).sum())
+    0.0
+    """
+    items = int(item.max()) + 1 if len(item) else 0
+    if not items:
+        return np.zeros((0, classes, classes))
+    voices, who = np.unique(np.column_stack([item, annotator]), axis=0, return_inverse=True)
+    each = np.zeros((len(voices), classes))
+    np.add.at(each, (who.ravel(), label), 1.0)
+    each /= each.sum(1, keepdims=True)
+    people = np.bincount(voices[:, 0], minlength=items)
+    total, own = np.zeros((items, classes)), np.zeros((items, classes, classes))
+    np.add.at(total, voices[:, 0], each)
+    np.add.at(own, voices[:, 0], each[:, :, None] * each[:, None, :])
+    pairs = total[:, :, None] * total[:, None, :] - own
+    pairs[people < 2] = 0.0
+    return pairs / np.maximum(people - 1, 1)[:, None, None]
+
+
 @dataclass(frozen=True)
 class DawidSkene:
     """`truth` [I, K]: posterior of every item's label; `prior` [K]; `errors` [A, true, given]: P(given | true).

@@ -19,7 +19,7 @@ from plaudit.data.findings import Finding
 from plaudit.data.outline import Outline
 from plaudit.metrics.intervals import FEW, codes, percentiles, weights, wilson
 from plaudit.records import Preference
-from plaudit.signals.annotators import agreement, coincidences, dawid_skene, noisy_bradley_terry
+from plaudit.signals.annotators import agreement, coincidences_between, dawid_skene, noisy_bradley_terry
 
 ENOUGH_ITEMS = 20  # pairs judged by two or more, below which nobody's reliability is estimated
 ENOUGH_EACH = 5  # and judgements of such pairs by the annotator
@@ -55,7 +55,7 @@ def check(
     counts = np.bincount(table.annotator, minlength=len(names))
     listed = sorted(people, key=lambda a: (names[a] not in odd, -counts[a], names[a]))[:MOST]
     value = {
-        "annotators": len(people), "judgements": len(table), **agree,
+        "annotators": len(people), "judgements": len(table), "contradict_themselves": _against_oneself(table), **agree,
         "each": {names[a]: rows[names[a]] for a in listed}, "suspicious": odd,
     }  # fmt: skip
     guilty = [a for a in people if names[a] in odd]
@@ -68,10 +68,12 @@ def _finding(value: dict[str, Any], odd: dict[str, str], ids: tuple[str, ...], c
     if value["alpha"] is None:
         text = f"{people}, no pair of responses was judged by two of them"
     else:
-        text = f"{people} agree on {value['observed']:.0%} of repeated judgements, "
+        text = f"{people} agree on {value['observed']:.0%} of judgements of the same pairs, "
         text += f"Krippendorff's alpha {value['alpha']:.2f}"
         if value["alpha_low"] is not None:
             text += f" ({value['alpha_low']:.2f} to {value['alpha_high']:.2f})"
+    if value["contradict_themselves"]:
+        text += f"; in {value['contradict_themselves']:,} cases one annotator gave a pair both labels, against himself"
     if odd:
         name, why = next(iter(odd.items()))
         more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
@@ -94,8 +96,14 @@ def _ordered(table: Judgements, names: Sequence[str]) -> tuple[Judgements, tuple
     return table.only(rows), tuple(names[i] for i in order)
 
 
+def _against_oneself(table: Judgements) -> int:
+    """How often one annotator ordered the same two responses both ways."""
+    strict = judgements.once(table.only(table.low_won >= 0))
+    return len(strict) - len(np.unique(np.column_stack([strict.item, strict.annotator]), axis=0)) if len(strict) else 0
+
+
 def _agreement(table: Judgements, seed: int) -> dict[str, Any]:
-    """Alpha with ties and without, and plain agreement, with intervals over prompt groups."""
+    """Alpha with ties and without, and plain agreement, of different annotators; intervals over prompt groups."""
     out: dict[str, Any] = {}
     for suffix, rows, classes in (("", np.ones(len(table), bool), 3), ("_strict", table.low_won >= 0, 2)):
         part = table.only(rows)
@@ -115,7 +123,7 @@ def _alpha(table: Judgements, classes: int, seed: int) -> tuple[NDArray, NDArray
     if not len(table):
         return nothing
     label = np.where(table.low_won < 0, 2, 1 - table.low_won).astype(np.int64)
-    each = coincidences(table.item, label, classes)
+    each = coincidences_between(table.item, table.annotator, label, classes)
     mirror = np.array([1, 0, 2])[:classes]
     each = each + each[:, mirror][:, :, mirror]
     several = each.sum((1, 2)) > 0

@@ -32,5 +32,5 @@ def check(outline: Outline, *, tolerated: float = 0.01) -> Finding:
         f" ({part:.1%} of the preferences)"
     )
     ids, count = judgements.ids(outline, rows)
-    advice = "one label of each is wrong: signals.parquet names the partner in contradicts and p_disagree says which"
+    advice = "one label of each is wrong: signals.parquet names the partner in contradicts; ask that judge again"
     return Finding("contradictions", "warn" if part > tolerated else "note", text, value, ids, count, advice)

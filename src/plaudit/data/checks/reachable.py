@@ -20,7 +20,7 @@ from plaudit.data.checks._judgements import Judgements
 from plaudit.data.findings import Finding
 from plaudit.data.outline import Outline
 from plaudit.metrics.intervals import mean_interval
-from plaudit.signals.annotators import coincidences
+from plaudit.signals.annotators import coincidences_between
 
 MEANING = {
     "lower": "what the audit's committee reaches on labels it never saw (accuracy in audit.json): a scorer that exists",
@@ -49,7 +49,7 @@ def check(outline: Outline, *, enough: int = 20) -> Finding:
     value |= found
     capped = f"contradicting labels cap the score on these rows at {ceiling:.1%}"
     if not found:
-        text = "no annotators repeat, so agreement says nothing"
+        text = "too few pairs were judged by two annotators, so agreement says nothing"
         return Finding("reachable", "note", f"{capped}; {text}" if ceiling < 1 else text, value)
     low, best = found["one_more_person"], found["best"]
     text = (
@@ -68,7 +68,7 @@ def _ceiling(strict: Judgements) -> tuple[float, int]:
 
 def _by_agreement(person: Judgements, enough: int) -> dict[str, Any]:
     """Estimates with intervals over prompt groups, from pairs that two or more annotators judged."""
-    each = coincidences(person.item, person.low_won.astype(np.int64), 2)
+    each = coincidences_between(person.item, person.annotator, person.low_won.astype(np.int64), 2)
     total = each.sum((1, 2))
     several = total > 0
     if several.sum() < enough:
@@ -97,7 +97,13 @@ def _best(agreement: float) -> float:
 
 
 def _majority(person: Judgements, enough: int) -> dict[str, float] | None:
-    """How often the majority of the others sides with an annotator; an even split counts half."""
+    """How often the majority of the others sides with an annotator; an even split counts half. Who gave a pair both
+    labels has no side.
+    """
+    voices, who, counts = np.unique(
+        np.column_stack([person.item, person.annotator]), axis=0, return_inverse=True, return_counts=True
+    )
+    person = person.only(counts[who.ravel()] == 1)
     up, down = (np.bincount(person.item[person.low_won == won], minlength=person.items) for won in (1, 0))
     three = (up + down >= 3)[person.item]
     if len(np.unique(person.item[three])) < enough:
