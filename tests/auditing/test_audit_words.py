@@ -1,6 +1,7 @@
 """What an audit says of itself where its votes, its rows or its annotators allow less than a rate."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from plaudit.auditing.audit import audit
 from plaudit.auditing.show import show
 from plaudit.data.worlds import make
 from plaudit.data.worlds._files import lines, row
+from plaudit.errors import OptionError
 
 
 def world(path, n=90, seed=7, every=5, **more):
@@ -83,3 +85,26 @@ def test_a_lead_over_length_that_is_not_sure_sends_to_the_pairs_first(tmp_path, 
     said = capsys.readouterr().err
     assert "not surely ahead of length alone: 90 comparisons do not tell the two apart" in said
     assert said.index("next: look at the pairs") < said.index("plaudit repair")
+
+
+def test_groups_are_refused_by_name_before_anything_is_read(tmp_path, monkeypatch):
+    file = world(tmp_path / "w.jsonl", tags=lambda i: {"topic": "ab"[i % 2]})
+    told = []
+    with pytest.raises(OptionError, match=r"--fair-by: no row has the tag 'mood'\n  tags of these rows: topic"):
+        audit([file], model="tiny", fair_by="tag:mood", on_checks=told.extend)
+    monkeypatch.setattr("plaudit.auditing.audit.gather", None)
+    with pytest.raises(OptionError, match="--fair-by: unknown groups 'foo'; known: annotator, source, longer, tag:NAM"):
+        audit([file], model="tiny", fair_by="foo", on_checks=told.extend)
+    with pytest.raises(OptionError, match="--noise: unknown model"):
+        audit([file], model="tiny", noise="foo")
+    assert not told
+
+
+@pytest.mark.parametrize(("n", "said"), [(180, r"--folds [23] would do"), (60, "no number of --folds would do")])
+def test_too_small_groups_are_told_with_their_sizes_and_what_would_do(tmp_path, n, said):
+    file = world(tmp_path / "w.jsonl", n=n, tags=lambda i: {"topic": "abc"[i % 3]})
+    with pytest.raises(OptionError) as caught:
+        audit([file], model="tiny", fair_by="tag:topic")
+    assert "--fair-by: every fold must hold two groups to compare, but in fold" in str(caught.value)
+    assert all(f"{name} {n // 3}" in str(caught.value) for name in "abc")
+    assert re.search(said, str(caught.value))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from plaudit.auditing import checking, scorers, store, summary
 from plaudit.auditing.influence_asked import Asked, asked, fair_groups, told
-from plaudit.auditing.influence_fair import kinds_of
+from plaudit.auditing.influence_fair import GROUPS, kinds_of, known_groups
 from plaudit.auditing.material import Docket, Material, docket, gather
 from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.trained import poll_trained
@@ -109,7 +109,9 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
     if options.scorer and options.in_sample:
         mistakes.append("--in-sample is about heads; given scorers vote as they are")
     if options.noise not in NOISE and not (options.noise.startswith("tag:") and options.noise[4:]):
-        mistakes.append(f"noise: unknown model {options.noise!r}; known: {', '.join(NOISE)}, tag:NAME")
+        mistakes.append(f"--noise: unknown model {options.noise!r}; known: {', '.join(NOISE)}, tag:NAME")
+    if options.fair_by and not known_groups(options.fair_by):
+        mistakes.append(f"--fair-by: unknown groups {options.fair_by!r}; known: {', '.join(GROUPS)}, tag:NAME")
     if mistakes:
         raise OptionError(mistakes)
     if output_dir is not None and Path(output_dir).exists():
@@ -160,12 +162,14 @@ def priced(material: Material, case: Docket, ballot: Poll, options: AuditOptions
 
 
 def _tagged(material: Material, options: AuditOptions) -> None:
-    """Refuse a noise model by a tag that no row has."""
-    tag = options.noise.removeprefix("tag:")
-    if options.noise.startswith("tag:") and not any(p.tags.get(tag) for p in material.preferences):
+    """Refuse a noise model, or groups, by a tag that no row has."""
+    for flag, by in (("--noise", options.noise), ("--fair-by", options.fair_by)):
+        tag = by.removeprefix("tag:")
+        if not by.startswith("tag:") or any(p.tags.get(tag) for p in material.preferences):
+            continue
         tags = sorted({name for p in material.preferences for name in p.tags})
         known = "tags of these rows: " + ", ".join(clean(name, 40) for name in tags[:20]) if tags else "no row has tags"
-        raise OptionError([f"noise: no row has the tag {tag!r}"], advice=known)
+        raise OptionError([f"{flag}: no row has the tag {tag!r}"], advice=known)
 
 
 def noise_groups(case: Docket, options: AuditOptions) -> NDArray[np.object_]:

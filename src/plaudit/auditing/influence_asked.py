@@ -1,5 +1,6 @@
 """What `--influence` and `--fair-by` add to an audit: columns, and what audit.json, the page and the screen show."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from plaudit.errors import OptionError
 from plaudit.models.members import view_matrix
 from plaudit.models.score import ModelScorer
 from plaudit.models.tokens import Encoded
+from plaudit.report.terminal import clean
 
 PENALTY = TRIED[1]  # of the weights in the column `fair_weight`
 LISTED = 10  # comparisons that do most harm, by id
@@ -88,10 +90,20 @@ def fair_groups(docket: Docket, options: AuditOptions) -> NDArray[np.str_] | Non
         return None
     kind = kinds_of(docket.preferences, docket.comparisons, options.fair_by)
     if len(set(kind) - {""}) < 2:
-        raise OptionError([f"fair_by: {options.fair_by} does not tell these comparisons apart"],
+        raise OptionError([f"--fair-by: {options.fair_by} does not tell these comparisons apart"],
                           advice="name another: annotator, source, longer, tag:NAME")  # fmt: skip
     why = thin(kind, fold_of(docket, options))
     if why:
-        raise OptionError([f"fair_by: every fold must hold two groups to compare, but {why}"],
-                          advice="bring more rows, ask for fewer --folds, or name other groups")  # fmt: skip
+        sizes = Counter(kind[kind != ""].tolist()).most_common()
+        told = ", ".join(f"{clean(name, 40)} {n:,}" for name, n in sizes[:12]) + (", ..." if len(sizes) > 12 else "")
+        raise OptionError([f"--fair-by: every fold must hold two groups to compare, but {why} (in all: {told})"],
+                          advice=_mended(kind, docket, options))  # fmt: skip
     return kind
+
+
+def _mended(kind: NDArray[np.str_], docket: Docket, options: AuditOptions) -> str:
+    """What would do: the largest number of folds that holds two groups of enough rows in each, if there is one."""
+    for folds in range(options.folds - 1, 1, -1):
+        if not thin(kind, fold_of(docket, options.model_copy(update={"folds": folds}))):
+            return f"--folds {folds} would do with these rows; or bring more, or name other groups"
+    return "no number of --folds would do: bring more rows, or name other groups"

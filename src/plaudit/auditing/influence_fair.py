@@ -28,6 +28,7 @@ from plaudit.signals.fairness import Fairness, fair_weights
 from plaudit.training.heads import RIDGES
 
 FEWEST = 20  # validation rows below which a group's loss is mostly chance; such groups are left out and named
+GROUPS = ("annotator", "source", "longer")  # and tag:NAME
 PENALTIES = (100.0, 10.0, 1.0, 0.1, 0.01)
 
 
@@ -221,6 +222,15 @@ def thin(kind: NDArray, fold: NDArray[np.int64], fewest: int = FEWEST) -> str:
     return ""
 
 
+def known_groups(by: str) -> bool:
+    """Does `kinds_of` know such groups?
+
+    >>> known_groups("longer"), known_groups("tag:topic"), known_groups("tag:"), known_groups("topic")
+    (True, True, False, False)
+    """
+    return by in GROUPS or (by.startswith("tag:") and len(by) > 4)
+
+
 def kinds_of(preferences: Sequence[Preference], comparisons: Comparisons, by: str) -> NDArray[np.str_]:
     """The group of every comparison [P]: `annotator`, `source` (its file), `longer` (is the better answer the longer
     one?), or `tag:NAME`; "" where the row does not say.
@@ -247,7 +257,7 @@ def kinds_of(preferences: Sequence[Preference], comparisons: Comparisons, by: st
     elif by.startswith("tag:"):
         each = [p.tags.get(by[4:], "") for p in preferences]
     else:
-        raise OptionError([f"unknown groups {by!r}"], advice="known: annotator, source, longer, tag:NAME")
+        raise OptionError([f"unknown groups {by!r}"], advice=f"known: {', '.join(GROUPS)}, tag:NAME")
     return np.array(each, str)[comparisons.preference]
 
 
