@@ -59,6 +59,7 @@ def page(document: Mapping[str, Any], signals: Mapping[str, NDArray], shown: Seq
         verdicts=_verdicts(document), pairs=[_pair(*s, i) for i, s in enumerate(_distinct(shown))],
         checks=_checks(document["data_checks"]), skipped=_skipped(document["data_checks"]),
         committee=_committee(document), facts=words.facts(document), ties=words.ties(document),
+        counted=words.counted, words_of=commands.parts,
         agreed=words.agreed(document["data_checks"]), company=words.company(document["data_checks"]),
         left_out=[_left(row) for row in document["left_out"][:LEFT]],
         sources=_voices(document["sources"]), annotators=_voices(document["annotators"]),

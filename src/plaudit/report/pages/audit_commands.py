@@ -12,6 +12,7 @@ STRONGER = "smollm2-135m"  # the strongest model that comes with plaudit
 READING = ("layout", "columns")  # options without which another command reads the file otherwise, or not at all
 LONGEST = 400  # characters of an option's value in a command
 FILES = 50  # files that audit.json lists; with so many nobody knows whether there are more
+_PART = re.compile(r"""(?:[^ '"]|'[^']*'|"[^"]*")+""")
 _SUFFIX = re.compile(r"\.(jsonl|json|csv|tsv|parquet)$")
 
 
@@ -129,6 +130,15 @@ def _files(sources: Sequence[str]) -> str:
 def word(text: str, most: int = NAME) -> str:
     """The text as one word of a shell command; empty when it cannot be printed as it is."""
     return shlex.quote(text) if text and len(text) <= most and visible(text) == text else ""
+
+
+def parts(command: str) -> list[str]:
+    """The command's words as the shell sees them, quotes kept: a line may break between them.
+
+    >>> parts("plaudit repair 'my pairs.csv' --audit D")
+    ['plaudit', 'repair', "'my pairs.csv'", '--audit', 'D']
+    """
+    return _PART.findall(command)
 
 
 def places(commands: Iterable[str]) -> str:

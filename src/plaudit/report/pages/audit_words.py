@@ -46,8 +46,8 @@ def summary(found: Mapping[str, Any], expected: float | None) -> Summary:
     """`expected`: mean p_disagree of the comparisons that look wrong, None when there are none."""
     n, verdicts, held = found["rows"]["comparisons"], found["verdicts"], found["accuracy"]
     numbers = (
-        (share(verdicts["wrong"] / max(n, 1)), "look wrong", f"{verdicts['wrong']:,} of {n:,} comparisons"),
-        (share(verdicts["ambiguous"] / max(n, 1)), "could go either way", f"{verdicts['ambiguous']:,} comparisons"),
+        (share(verdicts["wrong"] / max(n, 1)), "look wrong", f"{verdicts['wrong']:,} of {counted(n, 'comparison')}"),
+        (share(verdicts["ambiguous"] / max(n, 1)), "could go either way", counted(verdicts["ambiguous"], "comparison")),
         (share(held["score"]), f"agreement of {voter(found).removeprefix('the ')} and labels", _interval(found)),
     )
     if held["score"] is None or n == 0:

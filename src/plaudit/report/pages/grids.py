@@ -109,6 +109,13 @@ def _label(key: str) -> Visible:
     return name(key.replace("_", " "))
 
 
+def _inline(value: Mapping[str, Any]) -> Visible:
+    """A small mapping within a cell: a part with its share, or names and values."""
+    if set(value) == {"part", "share"}:
+        return Visible(f"{name(value['part'])} ({share(value['share'])})")
+    return Visible(", ".join(f"{_label(k)} {_cell(v)}" for k, v in list(value.items())[:LISTED]))
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return Figure(NOTHING)
@@ -123,4 +130,6 @@ def _cell(value: Any) -> str:
             return Visible("none")
         left = len(value) - LISTED
         return Visible(", ".join(_cell(v) for v in value[:LISTED]) + (f" and {left:,} more" if left > 0 else ""))
+    if isinstance(value, Mapping) and value and not any(isinstance(v, list | tuple | Mapping) for v in value.values()):
+        return _estimate(value) or _inline(value)
     return _estimate(value) or visible(json.dumps(value, ensure_ascii=True, default=str), 200)
