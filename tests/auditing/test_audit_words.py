@@ -83,7 +83,7 @@ def test_a_lead_over_length_that_is_not_sure_sends_to_the_pairs_first(tmp_path, 
     found["length"] = {**found["length"], "ahead": 0.047, "low": -0.055, "high": 0.149, "mere": False}
     show(found, [str(file)], "a")
     said = capsys.readouterr().err
-    assert "not surely ahead of length alone: 90 comparisons do not tell the two apart" in said
+    assert "not surely ahead of length alone: from 90 comparisons the two cannot be told apart" in said
     assert said.index("next: look at the pairs") < said.index("plaudit repair")
 
 

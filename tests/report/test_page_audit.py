@@ -148,7 +148,7 @@ def test_a_lead_over_length_that_is_not_sure_is_in_the_title_and_people_go_first
                        "mere": False}  # fmt: skip
     html = page(found, columns, [])
     assert "of these labels look wrong; the committee is not surely ahead of length alone</h1>" in html
-    assert "58 comparisons do not tell the two apart" in words(html)
+    assert "from 58 comparisons the two cannot be told apart" in words(html)
     first = commands(html)
     assert "--doubtful" in first[0]
     assert "--output repaired" not in first[0]
@@ -159,7 +159,7 @@ def test_few_rows_ask_for_more_rows_before_a_larger_model(columns):
     found = document(columns)
     found["accuracy"] = {"score": 0.6, "low": 0.4, "high": 0.75, "n": 20}
     html = page(found, columns, [])
-    assert "20 comparisons are few to learn from: bring more rows first" in words(html)
+    assert "There is little to learn from in 20 comparisons: bring more rows first" in words(html)
     assert commands(html)[0].startswith("plaudit audit one.jsonl two.jsonl MORE --model tiny ")
     assert "smollm2-135m" not in html
     assert "Here D is the folder this page lies in, and MORE another file of the same kind." in words(html)

@@ -81,7 +81,7 @@ def _length(found: Mapping[str, Any]) -> None:
     if words.near_length(found):
         terminal.note(
             "that is not surely ahead of length alone: "
-            f"{words.counted(found['accuracy']['n'], 'comparison')} do not tell the two apart; "
+            f"from {words.counted(found['accuracy']['n'], 'comparison')} the two cannot be told apart; "
             "look at the pairs before you act, or bring more rows"
         )
     if length["mere"]:

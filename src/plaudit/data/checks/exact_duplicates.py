@@ -28,7 +28,7 @@ def check(outline: Outline, *, tolerated: float = 0.01) -> Finding:
         "largest": int(counts.max()), "between_files": _between(outline),
     }  # fmt: skip
     if not n:
-        return Finding("exact_duplicates", "ok", f"none of {len(outline):,} preferences repeats another", value)
+        return Finding("exact_duplicates", "ok", "no preference repeats another", value)
     verb = "repeats" if n == 1 else "repeat"
     text = f"{n:,} of {len(outline):,} preferences ({value['share']:.1%}) {verb} an earlier one word for word"
     advice = "signals.parquet names the first of each in duplicate_of; leave the repeats out before training"

@@ -61,7 +61,12 @@ def _before(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [(why, stronger(found, files, "D-stronger"))]
     if few(found):
         n = counted(found["accuracy"]["n"], "comparison")
-        return [(f"Bring more rows before you change anything: {n} tell little, whatever votes.", more(found, files))]
+        return [
+            (
+                f"Bring more rows before you change anything: from {n} little can be told, whatever votes.",
+                more(found, files),
+            )
+        ]
     if doubtful(found):
         return [("Ask a stronger committee before you change anything.", stronger(found, files, "D-stronger"))]
     return []

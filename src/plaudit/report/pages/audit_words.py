@@ -141,8 +141,8 @@ def _length(found: Mapping[str, Any]) -> str:
     doubt = " Not surely more than length: what it calls wrong may only be short or long." if mere_length(found) else ""
     if near_length(found):
         doubt = (
-            f" Not surely ahead of length alone: {counted(found['accuracy']['n'], 'comparison')} do not tell the two "
-            "apart. "
+            " Not surely ahead of length alone: "
+            f"from {counted(found['accuracy']['n'], 'comparison')} the two cannot be told apart. "
             "Look at the pairs, or bring more rows, before you act."
         )
     return f"{text}.{doubt}"
@@ -196,7 +196,9 @@ def _blind(found: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _cure(found: Mapping[str, Any]) -> str:
     if few(found):
-        return f"{counted(found['accuracy']['n'], 'comparison')} are few to learn from: bring more rows first"
+        return (
+            f"There is little to learn from in {counted(found['accuracy']['n'], 'comparison')}: bring more rows first"
+        )
     return "Try a stronger model or more rows"
 
 
