@@ -113,6 +113,8 @@ def caution(summary: Mapping[str, Any]) -> str:
     if held.get("low") is not None and held["low"] <= 0.5:
         span = f"{held['score']:.1%} of labels ({held['low']:.1%} to {held['high']:.1%})"
         return f"the committee agrees with {span}: it cannot be told from a coin"
+    if summary.get("folds") == 0:
+        return "its votes may have seen the labels, and a wrong label that was learned looks right"
     if length.get("mere"):
         return f"the committee is not surely more than length: it votes for the {length['prefers']} response"
     return ""
