@@ -328,6 +328,7 @@ def test_whose_rate_is_told_is_told_by_name(capsys):
     assert re.search(r"by annotator: many: \d+\.\d% of labels wrong", said)
 
 
+@pytest.mark.slow
 def test_tags_have_rows_of_their_own(tmp_path, cache):
     path = tagged(tmp_path)
     tags = audit([path], model="tiny", members=4, cache=cache).summary["tags"]
@@ -398,6 +399,7 @@ def test_the_cache_is_bounded(file, tmp_path):
     assert AuditOptions(model="tiny").cache_gb == 20
 
 
+@pytest.mark.slow
 def test_influence_and_fair_weights_become_columns_and_a_table(file, cache, tmp_path, capsys):
     many = tmp_path / "many.jsonl"
     many.write_bytes(lines([row(p) for p in make("text-v1", n=300, seed=8).preferences]))

@@ -14,6 +14,8 @@ from plaudit.data.split import folds, groups_of
 from plaudit.records import Preference, message, pair
 from tiers import examples
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 VOCABULARY = [f"w{i}" for i in range(400)]
 
 

@@ -12,6 +12,8 @@ from plaudit.data.worlds._files import lines, npz, row
 from plaudit.data.worlds._truth import chance, judge
 from plaudit.errors import OptionError
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 N = 20_000
 
 

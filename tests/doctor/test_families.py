@@ -12,6 +12,8 @@ from families import FAMILIES, wordpieces
 from plaudit.doctor.conversations import DOZEN, sample
 from plaudit.doctor.examine import examine
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 PATHS = {
     "batched", "left-padded", "one-by-one", "pipeline", "right-padded", "token-tree", "transformers", "trl"
 }  # fmt: skip

@@ -18,6 +18,8 @@ from plaudit.errors import GateError, PlauditError
 from plaudit.folders import is_sealed
 from plaudit.models.backbone import load_backbone
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 
 def follow(folder, check, target, *flags):
     """Run the very command that the doctor's advice on `check` names."""

@@ -21,6 +21,8 @@ from plaudit.rewards.stream import opinions, refusals, scored_chunk
 from plaudit.training.bags import Pairs
 from plaudit.training.heads import fit
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 LONG = "far too long " * 60
 
 

@@ -19,6 +19,8 @@ from plaudit.training.steps.plain import Diverged
 from plaudit.training.views import Draw, Views
 from small_runs import go, lists, losses, metrics, noise, pairs, rated, write
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 SETS = [("simcse", "pairs"), ("simcse", "difference"), ("swav", "pairs"), ("swav", "difference")]
 
 

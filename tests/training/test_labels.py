@@ -9,6 +9,8 @@ from safetensors.torch import load_file
 from plaudit.errors import OptionError, PlauditError
 from small_runs import go, lists, losses, metrics, noise, pairs, same, weights, write
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 HOW = {"max_steps": 4, "batch_size": 6, "held_out": 0, "save_steps": 4, "learning_rate": 3e-3}
 
 

@@ -21,6 +21,8 @@ from plaudit.training.steps import meta, plain
 from plaudit.training.steps._gradient import Around, Ascent
 from small_runs import bits, go, losses, metrics, noise, pairs, write
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 
 class Linear(nn.Module):
     """r = φ · θ: a tree is a table of features."""
