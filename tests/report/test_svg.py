@@ -118,6 +118,13 @@ def test_a_loss_that_is_plain_is_drawn_once():
     assert shown.count("training") == 3
 
 
+def test_the_held_out_loss_as_trained_is_a_line_of_its_own_where_it_differs():
+    held = {"eval_loss": 0.6, "plaudit/eval_trained_loss": 0.6}
+    assert "held out, as trained" not in texts(curves([row(s, **held) for s in (1, 2)]))
+    other = held | {"plaudit/eval_trained_loss": 0.9}
+    assert "held out, as trained" in texts(curves([row(s, **other) for s in (1, 2)]))
+
+
 def test_a_spike_survives_a_long_run():
     rows = [row(s, grad_norm=500.0 if s == 4321 else 1.0) for s in range(1, 10_001)]
     picture = curves(rows)

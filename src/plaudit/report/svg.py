@@ -96,7 +96,7 @@ def histogram(
 def curves(metrics: Sequence[Mapping[str, Any]]) -> str:
     """The curves of a training run as small multiples: the lines of its `metrics.jsonl`, each a mapping with `step`.
 
-    Draws what is there of loss (as trained, plain Bradley-Terry, held out), accuracy, margin, rewards, learning rate
+    Draws what is there of loss (as trained, plain Bradley-Terry, held out in either), accuracy, margin, rewards, learning rate
     and gradient norm; unknown keys are left alone.
     """
     rows = [m for m in metrics if isinstance(m.get("step"), int | float)]
@@ -122,7 +122,10 @@ def _training_panels(rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[str, l
     if loss and plain and _same(loss[0].y, plain[0].y):
         loss, plain = pick("training", "loss", color=0), []
     held = pick("held out", "eval_loss", color=2, kind="points")
-    yield "Loss", loss + plain + held, None
+    judged = pick("held out, as trained", "plaudit/eval_trained_loss", color=3, kind="points")
+    if held and judged and _same(held[0].y, judged[0].y):
+        judged = []
+    yield "Loss", loss + plain + held + judged, None
     for title, key, reference in (("Accuracy", "accuracy", 0.5), ("Margin: chosen − rejected", "margin", 0.0)):
         both = pick("training", key, color=0) + pick("held out", f"eval_{key}", color=2, kind="points")
         yield title, both, reference

@@ -1,6 +1,6 @@
 """Soft labels: believe a pair as far as the committee does.
 
-The target becomes the calibrated chance that a fresh annotator agrees, mixed with the label itself by `strength`.
+The target becomes the committee's chance of the label's side, 1 - p_disagree, mixed with the label itself by `strength`.
 """
 
 import numpy as np
