@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from plaudit.data.outline import form, marks, outline
 from plaudit.data.read import Row, read
-from plaudit.data.tally import contradictions, duplicates, lengths, longer_wins, shared_prompts, summary, ties
+from plaudit.data.tally import (
+    contradictions,
+    contradictions_between,
+    disagreements,
+    duplicates,
+    lengths,
+    longer_wins,
+    shared_prompts,
+    summary,
+    ties,
+)
 from plaudit.records import group, message, pair
 from tiers import examples
 
@@ -110,11 +120,32 @@ def test_the_outline_counts_what_a_slow_reading_counts(records):
                 gaps.append(len(a[-1].text) - len(b[-1].text))
     assert duplicates(o).sum() == again
     assert contradictions(o) == sum(len(both) == 2 for both in orders.values())
+    judges: dict = {}
+    for (prompt, two, who), said in orders.items():
+        judges.setdefault((prompt, two), []).append((who, said))
+    differ = [
+        any(one != other for who, mine in own for them, theirs in own if who < them for one in mine for other in theirs)
+        for own in judges.values()
+    ]
+    assert disagreements(o) == sum(differ)
     assert ties(o).tolist() == [p.is_tie for p in records]
     share = None if not gaps else sum((g > 0) + (g == 0) / 2 for g in gaps) / len(gaps)
     assert longer_wins(o) == (None if share is None else pytest.approx(share))
     assert [o.id(i) for i in range(len(o))] == [p.id for p in records]
     assert [o.source(i) for i in range(len(o))] == [f"a.jsonl:{i}" for i in range(1, len(records) + 1)]
+
+
+def test_judges_who_contradict_themselves_do_not_take_disagreements_away():
+    both = [(("4", "5"), who) for who in ("ann", "bob")] + [(("5", "4"), who) for who in ("ann", "bob")]
+    o = outline(rows_of([pair("2+2?", *sides, annotator=who) for sides, who in both]))
+    assert (summary(o, 0)["contradictions"], summary(o, 0)["disagreements"]) == (2, 1)
+
+
+def test_what_one_file_contradicts_itself_is_not_between_files():
+    there_and_back = [pair("2+2?", "4", "5"), pair("2+2?", "5", "4")]
+    others = [pair("3+3?", "6", "7"), pair("3+3?", "7", "6")]
+    o = outline([*rows_of([*there_and_back, others[0]]), *rows_of([*there_and_back, others[1]], "b.jsonl")])
+    assert (contradictions(o), contradictions_between(o)) == (2, 1)
 
 
 def test_between_files():

@@ -91,13 +91,13 @@ def _watched(
 
 def _across(found: "Outline", summaries: list[dict]) -> dict[str, Any]:
     """What only shows over all files together."""
-    from plaudit.data.tally import contradictions, duplicates, shared_prompts
+    from plaudit.data.tally import contradictions_between, duplicates, shared_prompts
 
     if len(summaries) < 2:
         return {"duplicates": 0, "contradictions": 0, "shared_prompts": []}
     return {
         "duplicates": int(duplicates(found).sum()) - sum(s["duplicates"] for s in summaries),
-        "contradictions": contradictions(found) - sum(s["contradictions"] for s in summaries),
+        "contradictions": contradictions_between(found),
         "shared_prompts": [
             {"files": [summaries[i]["path"], summaries[j]["path"]], "prompts": n, "share": share}
             for i, j, n, share in shared_prompts(found)

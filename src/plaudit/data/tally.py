@@ -90,6 +90,21 @@ def contradicting(o: Outline, within: Mask | None = None, *, annotators: bool = 
     return whose[inside], key[inside]
 
 
+def contradictions_between(o: Outline) -> int:
+    """Contradictions that no file holds by itself: they show only over several."""
+    whole = np.unique(contradicting(o)[1])
+    alone = [contradicting(o, o.preference["file"] == i)[1] for i in range(len(o.files))]
+    return len(np.setdiff1d(whole, np.concatenate([whole[:0], *alone])))
+
+
+def disagreements(o: Outline, within: Mask | None = None) -> int:
+    """Pairs of responses to one prompt that two annotators ordered differently; nobody named counts as one of them."""
+    whose, key = contradicting(o, within, annotators=False)
+    who = o.preference["annotator"][whose].astype(np.uint64)
+    seen = np.unique(np.column_stack([key, who]), axis=0)  # a pair ordered both ways by one alone has one row
+    return int((np.unique(seen[:, 0], return_counts=True)[1] > 1).sum())
+
+
 def first_alike(o: Outline) -> NDArray[np.int64]:
     """The earlier preference that each one repeats (texts, ranks, annotator), -1 for none, [P]."""
     _, first, place = np.unique(judgement_keys(o), return_index=True, return_inverse=True)
@@ -157,14 +172,13 @@ def summary(o: Outline, i: int) -> dict[str, Any]:
     count, within = o.files[i], o.preference["file"] == i
     strength = o.preference["strength"][within]
     keys = judgement_keys(o)[within]
-    opposed = contradictions(o, within)
     turns = o.preference["turns"][within]
     return {
         "path": count.path, "layout": count.layout, "rows": count.rows, "kept": count.kept, "rejected": count.rejected,
         "preferences": count.preferences, "steps": count.steps, "ties": int(ties(o)[within].sum()),
         "duplicates": len(keys) - len(np.unique(keys)),
-        "contradictions": opposed, "longer_wins": longer_wins(o, within),
-        "disagreements": contradictions(o, within, annotators=False) - opposed,
+        "contradictions": contradictions(o, within), "longer_wins": longer_wins(o, within),
+        "disagreements": disagreements(o, within),
         "partly_used": count.partly, "carry_columns": count.carried,
         "comparisons": int(within[comparisons(o)[0]].sum()), "groups": len(np.unique(o.preference["group"][within])),
         "annotators": sum(1 for a in np.unique(o.preference["annotator"][within]) if o.annotators[a]),
