@@ -9,6 +9,9 @@ from plaudit import catalog
 from plaudit.data import layouts
 from plaudit.data.layouts import _contract
 from plaudit.data.layouts._pairs import shared_turns
+from plaudit.data.outline import outline
+from plaudit.data.read import Row
+from plaudit.data.tally import comparisons
 from plaudit.errors import DataError
 from plaudit.records import Preference, Steps, message
 
@@ -190,6 +193,34 @@ def test_a_graded_flip_keeps_the_sources_grade():
     assert after.ranks == (0, 1)
     assert after.responses == before.responses[::-1]
     assert (after.strength, after.ratings) == (-4.5, before.ratings[::-1])
+
+
+@pytest.mark.parametrize("name, keys", [
+    ("helpsteer3", ["overall_preference"]), ("helpsteer2_preference", ["preference_strength"]),
+    ("tldr_comparisons", ["choice"]), ("alpaca_eval", ["preference"]), ("pandalm", ["annotator1"]),
+])  # fmt: skip
+@pytest.mark.parametrize("spelt", ["{:g}", "{:.4f}"])
+def test_numbers_written_as_text_are_flipped_as_text_is_read(name, keys, spelt):
+    part = catalog.load(ROOM, name)
+    for row in fixture(name):
+        if not all(key in row for key in keys):
+            continue
+        written = row | {key: spelt.format(row[key]) for key in keys}
+        for plain, text in zip(parse(name, row), parse(name, written), strict=True):
+            assert text == plain
+        first = parse(name, written)[0]
+        turned = part.swap(json.loads(json.dumps(written)), first)
+        assert parse(name, turned) == parse(name, part.swap(json.loads(json.dumps(row)), first))
+
+
+def test_ranks_begin_with_0_whatever_the_file_counts_from():
+    said = [[{"role": "assistant", "content": c}] for c in "abc"]
+    row = {"prompt": [{"role": "user", "content": "Q?"}], "responses": said}
+    for ranks in ([1, 3, 2], [-3, 0, -1], [0, 3_000_000_000, 7]):
+        (record,) = parse("canonical", row | {"ranks": ranks})
+        assert record.ranks == (0, 2, 1)
+        o = outline([Row("f:1", b"", "canonical", (record,))])
+        assert len(comparisons(o)[0]) == 3
 
 
 def test_records_are_of_two_kinds():

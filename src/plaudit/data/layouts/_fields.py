@@ -94,6 +94,18 @@ def whole(row: Row, key: str, where: str) -> int:
     return int(value)
 
 
+def mirrored(value: Any, total: int = 0) -> Any:
+    """`total` minus a number that `number` read: text stays text, and an integer one.
+
+    >>> mirrored(2), mirrored("-1.5"), mirrored("1", 3)
+    (-2, '1.5', '2')
+    """
+    if type(value) is not str:
+        return total - value
+    other = total - float(value)
+    return str(int(other)) if other == int(other) else repr(other)
+
+
 def items(row: Row, key: str, where: str) -> list[Any]:
     """A list that must be there."""
     value = row.get(key)

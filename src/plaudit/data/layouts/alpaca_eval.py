@@ -6,7 +6,7 @@ goes before it.
 
 from collections.abc import Iterable
 
-from plaudit.data.layouts._fields import Row, filled, number, text
+from plaudit.data.layouts._fields import Row, filled, mirrored, number, text
 from plaudit.data.layouts._pairs import in_order, judged
 from plaudit.errors import DataError
 from plaudit.records import Preference, message
@@ -35,6 +35,6 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
 
 def swap(row: Row, record: Preference) -> Row:
     """The label is mirrored at 1.5; between 1 and 2 that is exact in floating point, so twice is the same number."""
-    if row["preference"] != 0:
-        row["preference"] = 3 - row["preference"]
+    if float(row["preference"]) != 0:
+        row["preference"] = mirrored(row["preference"], 3)
     return row

@@ -42,6 +42,8 @@ def parse(row: Row, *, where: str) -> Iterable[Record]:
         ranks = tuple(whole({"ranks": rank}, "ranks", where) for rank in items(row, "ranks", where))
         if len(ranks) != len(answers):
             raise DataError(where, f"{len(ranks)} ranks for {len(answers)} responses")
+        place = {rank: i for i, rank in enumerate(sorted(set(ranks)))}  # 0 is best, whatever the file counts from
+        ranks = tuple(place[rank] for rank in ranks)
     return (judged(row, where, prompt, answers, ranks, names=names),)
 
 

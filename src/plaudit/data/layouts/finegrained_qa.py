@@ -51,5 +51,5 @@ def _passage(found: object, where: str) -> str:
 def swap(row: Row, record: Preference) -> Row:
     """Only this record's comparison changes sides."""
     place = [f"{i}v{j}" for i, j in _COMPARISONS].index(record.tags["comparison"])
-    row["preference"][place] = {0: 0, 1: 2, 2: 1}[int(row["preference"][place])]
+    row["preference"][place] = {0: 0, 1: 2, 2: 1}[int(float(row["preference"][place]))]
     return row

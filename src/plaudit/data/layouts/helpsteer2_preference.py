@@ -6,7 +6,7 @@ Also the form with whole conversations as `chosen` and `rejected` and an absolut
 from collections.abc import Iterable
 
 from plaudit.data.layouts._dialogue import extra_ids
-from plaudit.data.layouts._fields import Row, filled, is_turns, number, side, text
+from plaudit.data.layouts._fields import Row, filled, is_turns, mirrored, number, side, text
 from plaudit.data.layouts._pairs import exchange, in_order, judged, shared_turns
 from plaudit.records import Preference, message
 
@@ -40,5 +40,5 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
 def swap(row: Row, record: Preference) -> Row:
     if "chosen" in row:
         return exchange(row, ("chosen", "rejected"), ("chosen_reward", "rejected_reward"))
-    row["preference_strength"] = -row["preference_strength"]
+    row["preference_strength"] = mirrored(row["preference_strength"])
     return row

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from plaudit.data.layouts._fields import Row, number, spoken, text
+from plaudit.data.layouts._fields import Row, mirrored, number, spoken, text
 from plaudit.data.layouts._pairs import in_order, judged
 from plaudit.records import Preference, message
 
@@ -23,5 +23,5 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
 
 
 def swap(row: Row, record: Preference) -> Row:
-    row["overall_preference"] = -row["overall_preference"]
+    row["overall_preference"] = mirrored(row["overall_preference"])
     return row

@@ -38,5 +38,5 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
 
 def swap(row: Row, record: Preference) -> Row:
     """Only this record's annotator changes the vote."""
-    row[record.annotator] = _SWAPPED[int(row[record.annotator])]
+    row[record.annotator] = _SWAPPED[int(float(row[record.annotator]))]
     return row

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from plaudit.data.layouts._fields import Row, filled, items, mapping, text, whole
+from plaudit.data.layouts._fields import Row, filled, items, mapping, mirrored, text, whole
 from plaudit.data.layouts._pairs import judged
 from plaudit.errors import DataError
 from plaudit.records import Preference, message
@@ -36,5 +36,5 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
 
 
 def swap(row: Row, record: Preference) -> Row:
-    row["choice"] = 1 - row["choice"]
+    row["choice"] = mirrored(row["choice"], 1)
     return row
