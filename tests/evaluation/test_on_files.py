@@ -37,6 +37,13 @@ def test_pairs_lists_ties_and_what_is_left_out():
     assert only(plaudit.evaluate("length", rows, ties="win"), "pairs").score == 0.75
 
 
+def test_a_list_is_turned_round_by_its_target_as_in_training():
+    row = group("p", ["a", "bb", "ccc"], (0, 1, 2), target=0.2)
+    found = plaudit.evaluate("length", [row])
+    assert {r.kind: r.score for r in found.results} == {"list comparisons": 1, "lists": 1}
+    assert found.counts["flipped_by_target"] == 1
+
+
 def test_whatever_the_order_of_rows_and_responses():
     random = np.random.default_rng(0)
     rows = [pair(f"p{i % 40}", "a" * random.integers(1, 9), "b" * random.integers(1, 9), id=str(i)) for i in range(200)]

@@ -11,7 +11,7 @@ import plaudit
 from plaudit.errors import DataError, Interrupted, PlauditError
 from plaudit.evaluation.score import score
 from plaudit.evaluation.scores import line, read_scores
-from plaudit.records import pair
+from plaudit.records import group, pair
 
 ROWS = 300
 
@@ -177,3 +177,24 @@ def test_a_killed_process_id_is_not_reused_in_names(tmp_path, file):
     with pytest.raises(Interrupted):
         score(plaudit.load(Dying(1)), file, out, chunk=16)
     assert str(os.getpid()) not in "".join(p.name for p in tmp_path.glob(".out*"))
+
+
+def test_a_row_without_a_score_loses_whatever_its_label_says(tmp_path):
+    """Turned round by its target, in every comparison of a list; what was never scored is not written down either."""
+    (tmp_path / "s.jsonl").write_text('{"id": "f", "scores": [1e999, 1]}\n{"id": "k", "scores": [2, 1]}\n')
+    rows = [pair("p", "a", "b", id="f", target=0.2), pair("q", "a", "b", id="g"), pair("r", "a", "b", id="k")]
+    rows += [group("s", ["a", "b", "c"], (0, 1, 2), id=f"l{t}", target=t) for t in (None, 0.2)]
+    found = plaudit.evaluate(None, rows, scores=tmp_path / "s.jsonl", missing="loss", output_dir=tmp_path / "D")
+    assert {r.kind: (r.n, r.score) for r in found.results} == {
+        "pairs": (3, 1 / 3), "list comparisons": (6, 0), "lists": (2, 0),
+    }  # fmt: skip
+    assert found.counts["without_score"] == 4
+    assert rows_of(tmp_path / "D" / "scores.jsonl") == [{"id": "k", "scores": [2.0, 1.0]}]
+
+
+@pytest.mark.parametrize(("missing", "advice"), [("error", "say --missing loss"), ("loss", "leave it out")])
+def test_a_stored_score_that_is_not_finite_names_its_row(tmp_path, missing, advice):
+    (tmp_path / "s.jsonl").write_text('{"id": "a", "scores": [1e999]}')
+    rated = group("p", ["x"], None, id="a", ratings=({"stars": 1.0},), source="f:1")
+    with pytest.raises(DataError, match=rf"f:1 \(id a\): its score in .* is not a finite number\n.*{advice}"):
+        plaudit.evaluate(None, [rated], scores=tmp_path / "s.jsonl", missing=missing)

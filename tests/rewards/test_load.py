@@ -184,6 +184,8 @@ def test_streams_are_checked_and_keep_their_order():
     assert [p.id for p, _ in scored(plaudit.load("length"), iter(rows))] == [p.id for p in rows]
     with pytest.raises(DataError, match=r"f:0 \(id 0\): the score of response 2 is not a number"):
         list(scored(Odd([1, float("nan")]), rows))
+    with pytest.raises(DataError, match=r"f:0 \(id 0\): the score of response 1 is -inf"):
+        list(scored(Odd([float("-inf"), 1]), rows))
     with pytest.raises(DataError, match="3 scores for 2 responses"):
         list(scored(Odd([1, 2, 3]), rows))
     handle = plaudit.load(Odd([1, 2]))

@@ -157,7 +157,8 @@ def _on_files(handle: Handle | None, inputs: list, asked: EvaluateOptions, out: 
         source = Cached(handle, asked.cache)
     trained = Trained.of(handle)
     with progress("scoring", None) as bar:
-        stream = _passed(scored(source, preferences, leave=intake.leave), bar, trained, out)
+        unknown = source.made_up if asked.scores else set()
+        stream = _passed(scored(source, preferences, leave=intake.leave), bar, trained, out, unknown)
         gathered = gather(stream, _length_of, lambda p: group_digest(p, asked.group_by))
     if not gathered.files:
         intake.refuse_nothing()
@@ -183,12 +184,13 @@ def _length_of(preference: Preference) -> NDArray:
 
 
 def _passed(
-    stream: Iterable[tuple[Preference, NDArray]], bar: Any, trained: "Trained", out: "_Folder | None"
+    stream: Iterable[tuple[Preference, NDArray]], bar: Any, trained: "Trained", out: "_Folder | None", unknown: set[str]
 ) -> Iterator[tuple[Preference, NDArray]]:
+    """The stream, looked at as it goes by; preferences whose ids are `unknown` have no scores that could be kept."""
     for preference, values in stream:
         bar.advance(1)
         trained.look(preference, file_of(preference))
-        if out:
+        if out and preference.id not in unknown:
             out.keep(preference, values)
         yield preference, values
 

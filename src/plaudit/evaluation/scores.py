@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.errors import DataError
+from plaudit.evaluation.units import decided
 from plaudit.records import Preference
 from plaudit.rewards.stream import place
 from plaudit.signals.aggregate import Opinion
@@ -70,9 +71,11 @@ def is_score_row(row: Any) -> bool:
 
 
 class Stored:
-    """Scores from a file as a scorer: looked up by id. `absent` counts preferences it had to answer for.
+    """Scores from a file as a scorer: looked up by id. `absent` counts preferences it had to answer for; `made_up` are
+    their ids.
 
-    With `missing="loss"` a preference without scores loses strictly, whatever its labels.
+    With `missing="loss"` a preference without scores loses strictly: every comparison of a list, and where a target
+    below 1/2 turns the label round, that.
     """
 
     fingerprint = ""
@@ -80,22 +83,26 @@ class Stored:
     def __init__(self, table: dict[str, NDArray], name: str, *, missing: Missing = "error") -> None:
         self.table, self.name, self.missing = table, name, missing
         self.absent = 0
+        self.made_up: set[str] = set()
 
     def score_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
         return [self._one(p) for p in preferences]
 
     def _one(self, preference: Preference) -> NDArray:
         found = self.table.get(preference.id)
-        if found is not None and not np.isnan(found).any():
+        if found is not None and np.isfinite(found).all():
             return found
         if self.missing == "loss" and preference.ranks is not None:
             self.absent += 1
-            best = min(preference.ranks)
-            return np.array([-math.inf if r == best else math.inf for r in preference.ranks])
-        reason = (
-            f"{self.name} holds no score for this row" if found is None else f"its score in {self.name} is no number"
+            self.made_up.add(preference.id)
+            return np.array(decided(preference.ranks, preference.target), np.float64)  # the worst has the highest
+        reason = f"{self.name} holds no score for this row"
+        if found is not None:
+            reason = f"its score in {self.name} is not a finite number"
+        lost = (
+            "a row that nobody ranked cannot be lost: leave it out" if self.missing == "loss" else "say --missing loss"
         )
-        raise DataError(place(preference), reason, advice="score the row, or say --missing loss")
+        raise DataError(place(preference), reason, advice=f"score the row, or {lost}")
 
 
 def read_scores(path: str | Path, *, missing: Missing = "error") -> Stored:

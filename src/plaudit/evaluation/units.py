@@ -87,9 +87,8 @@ def _take(found: Gathered, p: Preference, scores: NDArray, lengths: NDArray, gro
     if p.is_tie or p.target == 0.5:
         found.labelled_ties += 1
         return
-    flipped = p.target is not None and p.target < 0.5 and len(p.ranks) == 2
-    found.flipped += flipped
-    ranks = tuple(-r for r in p.ranks) if flipped else p.ranks
+    ranks = decided(p.ranks, p.target)
+    found.flipped += ranks != p.ranks
     turns = sum(turn.role == "user" for turn in p.prompt)
     base = (place(p), file)
     for i, j in _ordered(ranks):
@@ -101,6 +100,15 @@ def _take(found: Gathered, p: Preference, scores: NDArray, lengths: NDArray, gro
         rest = [i for i in range(len(ranks)) if i not in best]
         top = (float(scores[best].min()), float(scores[rest].max()), int(lengths[best].min()), int(lengths[rest].max()))
         found.units.append(Unit(*base, LISTS, group, top, list_chance(ranks), turns, p.tags))
+
+
+def decided(ranks: tuple[int, ...], target: float | None) -> tuple[int, ...]:
+    """The ranks that a label decides: the other way round where its target is below 1/2, as training takes it.
+
+    >>> decided((0, 1, 2), None), decided((0, 1, 2), 0.2)
+    ((0, 1, 2), (0, -1, -2))
+    """
+    return tuple(-r for r in ranks) if target is not None and target < 0.5 else ranks
 
 
 def _ordered(ranks: Sequence[int]) -> list[tuple[int, int]]:

@@ -114,7 +114,7 @@ def place(preference: Preference) -> str:
 
 
 def checked(preferences: Sequence[Preference], scores: Sequence[NDArray]) -> list[NDArray]:
-    """The scores as float64 [N] each; a NaN, or a number of scores that is not N, is an error that names the row."""
+    """The scores as float64 [N] each; one that is not finite, or not N of them, is an error that names the row."""
     if len(scores) != len(preferences):
         raise PlauditError(f"the scorer gave {len(scores)} answers to {len(preferences)} preferences")
     found = [np.asarray(s, dtype=np.float64) for s in scores]
@@ -122,10 +122,11 @@ def checked(preferences: Sequence[Preference], scores: Sequence[NDArray]) -> lis
         if values.shape != (len(preference.responses),):
             shape = "x".join(map(str, values.shape))
             raise DataError(place(preference), f"{shape} scores for {len(preference.responses)} responses")
-        if np.isnan(values).any():
-            which = int(np.isnan(values).argmax()) + 1
+        if not np.isfinite(values).all():
+            which = int(np.isfinite(values).argmin())
+            what = "not a number" if np.isnan(values[which]) else f"{values[which]:g}"
             raise DataError(
-                place(preference), f"the score of response {which} is not a number",
+                place(preference), f"the score of response {which + 1} is {what}",
                 advice="run `plaudit doctor` on the checkpoint, or score in --dtype float32",
             )  # fmt: skip
     return found
