@@ -147,7 +147,8 @@ def refuse_changed(folder: Path) -> None:
 def _named_by_seal(folder: Path) -> dict[str, dict] | None:
     """The entries of a folder's seal by file; None when there is none that can be read."""
     try:
-        return dict(json.loads((folder / SEAL).read_text(encoding="utf-8"))["files"])
+        found = dict(json.loads((folder / SEAL).read_text(encoding="utf-8"))["files"])
+        return {name: {"bytes": entry["bytes"], "digest": entry["digest"]} for name, entry in found.items()}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -219,6 +219,17 @@ def test_lists_are_left_and_counted_or_written_as_pairs(tmp_path, capsys):
     assert back(capsys, pairs).read_bytes() == path.read_bytes()
 
 
+def test_lists_remain_where_every_pair_is_dropped(tmp_path, capsys):
+    path = tmp_path / "mixed.jsonl"
+    said = [[{"role": "assistant", "content": c}] for c in "abc"]
+    asked = {"prompt": [{"role": "user", "content": "Q?"}]}
+    rows = [asked | {"responses": said[:2], "ranks": [0, 1]}, asked | {"responses": said, "ranks": [0, 1, 2]}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made([path], tmp_path / "audit", [-3.0, 1.0, 1.0, 1.0])
+    target, found = repaired(capsys, path, "--treatment", "drop:below=0")
+    assert (found["drop"], rows_of(target)) == (1, rows[1:])
+
+
 # --- decisions -------------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +308,7 @@ BAD_DECISIONS = [
     ('["a"]', 'a decision has the form {"id": "...", "decision": "flip"}'),
     ('{"id": "ID"}', 'a decision has the form {"id": "...", "decision": "flip"}'),
     ('{"id": "ID", "decision": "maybe"}', "decision is 'maybe'"),
+    ('{"id": "ID", "decision": "tie", "better": [0, 1], "worse": 0}', "better and worse are places of responses"),
     ('{"id": "no such", "decision": "flip"}', "the audit knows no comparison with the id 'no such'"),
     ('{"id": "ID", "decision": "tie", "better": 1, "worse": 0}', "the audit has no comparison of 1 with 0 under it"),
 ]  # fmt: skip
@@ -499,3 +511,42 @@ def test_copies_of_one_pair_are_decided_one_by_one(tmp_path, capsys):
     file = decided(path, {"id": ids(path)[1], "decision": "flip"})
     target, _ = repaired(capsys, path, "--decisions", file)
     assert [row["chosen"] for row in rows_of(target)] == ["0", "1", "0"]
+
+
+def test_a_copy_in_another_file_keeps_the_decision_about_it(tmp_path, capsys):
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_text(json.dumps(ROWS[0]) + "\n")
+    second.write_text((json.dumps(ROWS[0]) + "\n") * 3)
+    made([first, second], tmp_path / "audit", [1.0] * 4)
+    name = [r.id for r, *_ in comparisons([first, second])]
+    file = decided(second, {"id": name[2], "decision": "flip"})  # the second of three in the second file
+    target, _ = repaired(capsys, second, "--decisions", file, output="c.jsonl")
+    assert [row["chosen"] for row in rows_of(target)] == ["0", "1", "0"]
+    target, found = repaired(capsys, first, "--decisions", file, output="d.jsonl")
+    assert (found["changed"], target.read_text()) == (0, first.read_text())
+
+
+def test_a_dry_run_counts_with_doubtful_pairs_asked_for_too(lines, tmp_path, capsys):
+    args = ("repair", lines, "--audit", tmp_path / "audit", "--doubtful", tmp_path / "doubtful", "--dry-run")
+    status, out, err = plaudit(capsys, *args)
+    assert (status, "comparisons in the audit" in out) == (0, True)
+    assert "4 doubtful pairs would be written to" in err
+    assert json.loads(plaudit(capsys, *args, "--json")[1])["comparisons"] == 8
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jsonl", "audit"]
+
+
+def test_a_column_that_cannot_hold_a_flipped_margin_is_named(tmp_path, capsys):
+    path = tmp_path / "a.parquet"
+    table = pa.Table.from_pylist(ROWS)
+    pq.write_table(table.append_column("margin", pa.array([1] * 8, pa.uint8())), path)
+    made([path], tmp_path / "audit", MEAN)
+    args = (path, "--audit", tmp_path / "audit", "--treatment", "flip", "--output", tmp_path / "b.parquet")
+    assert "the column 'margin' of type uint8 cannot hold -1.0" in refused(capsys, *args)
+    assert not (tmp_path / "b.parquet").exists()
+    assert plaudit(capsys, "repair", *args, "--margin-sign", "keep")[0] == 0
+
+
+def test_an_audit_whose_seal_says_nothing_of_a_file_is_refused(lines, tmp_path, capsys):
+    seal = tmp_path / "audit" / "seal.json"
+    seal.write_text(json.dumps({"files": {"signals.parquet": {}}}))
+    assert "is damaged" in refused(capsys, lines, "--audit", tmp_path / "audit", "--output", tmp_path / "b.jsonl")

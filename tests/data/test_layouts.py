@@ -195,7 +195,7 @@ def test_a_graded_flip_keeps_the_sources_grade():
     assert (after.strength, after.ratings) == (-4.5, before.ratings[::-1])
 
 
-@pytest.mark.parametrize("name, keys", [
+@pytest.mark.parametrize(("name", "keys"), [
     ("helpsteer3", ["overall_preference"]), ("helpsteer2_preference", ["preference_strength"]),
     ("tldr_comparisons", ["choice"]), ("alpaca_eval", ["preference"]), ("pandalm", ["annotator1"]),
 ])  # fmt: skip

@@ -113,8 +113,22 @@ def test_where_only_some_rates_are_told_the_other_rows_stay_as_they_are():
 @given(st.floats(0, 1))
 def test_a_quantile_takes_that_part(q):
     rows = selected(MEAN, COLUMNS["p_disagree"], COLUMNS["p_wrong"], ONE, quantile=q)
-    assert rows.sum() == int(q * 5)
+    assert rows.sum() == int(q * 5 + 1e-9)
     assert MEAN[rows].max(initial=-np.inf) <= MEAN[~rows].min(initial=np.inf)
+
+
+def test_a_quantile_is_not_one_row_short_where_floats_round_down():
+    mean = np.arange(100.0)
+    rows = selected(mean, mean, mean, np.ones(100), quantile=0.29)  # 0.29 * 100 is 28.999999999999996
+    assert rows.sum() == 29
+
+
+@pytest.mark.parametrize(
+    "step", ["smooth:alpha=2", "soften:strength=3", "mend:alpha=-1", "weight:floor=2", "weight:power=-1"]
+)
+def test_options_that_would_give_no_probability_or_no_weight_are_refused(step):
+    with pytest.raises(OptionError, match=step.partition(":")[2].partition("=")[0]):
+        treat(COLUMNS, steps([step]), ONE)
 
 
 def test_a_quantile_counts_judged_rows_only():

@@ -22,7 +22,7 @@ from plaudit.data.patch import Edit, entry, patch
 from plaudit.data.patch import undo as undone
 from plaudit.data.patch_edits import Plan
 from plaudit.data.patch_files import Part, parts, refuse_existing
-from plaudit.data.patch_rows import Manner
+from plaudit.data.patch_rows import LIST, Manner
 from plaudit.data.patch_spans import contents, contents_digest, digested, spans
 from plaudit.data.read import Row, read
 from plaudit.data.sources import BOM, form_of, kind_of
@@ -95,7 +95,7 @@ def repair(
             "audit": file_digest(Path(audit) / store.SIGNALS), "as_pairs": options.as_pairs,
         }  # fmt: skip
         (_write_table if form == "parquet" else _write_bytes)(source, target, form, job, options, header)
-    elif target is not None or options.doubtful is None:
+    elif options.dry_run:
         _rehearse(source, form, job, options)
     names = ("", "") if target is None else (str(target), str(ledger.ledger_of(target)))
     return Repaired(*names, form, job.layout, tuple(rulings.steps), tuple(job.columns), _counts(job),
@@ -238,7 +238,8 @@ def _names(job: Plan) -> list[str]:
 
 
 def _something_left(source: str, job: Plan) -> None:
-    if job.counts["comparisons"] and job.counts["drop"] == job.counts["comparisons"] and not job.counts["unseen"]:
+    kept = job.counts["unseen"] + job.left[LIST]
+    if job.counts["comparisons"] and job.counts["drop"] == job.counts["comparisons"] and not kept:
         raise PlauditError(f"{source}: every preference would be dropped", advice="use a milder treatment")
 
 

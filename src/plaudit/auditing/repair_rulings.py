@@ -1,5 +1,7 @@
 """From an audit's signals, treatments and decisions to a ruling on every comparison, found again by its content."""
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,15 @@ class Places:
     """Where an audit speaks of a comparison: by the content of its preference and which response is better.
 
     Not by id: a file that was renamed, sorted or filtered since is still known. Where several rows have the same
-    content, the one with the same id is taken, else they are taken in order.
+    content, those of the same file go first: the one of the same line, else the one with the same id, else they are
+    taken in order. (An id alone does not tell them apart: read with another file, a copy's id has "~2" at its end.)
     """
 
     def __init__(self, signals: Signals) -> None:
         self._ids = signals["id"].tolist()
+        self._sources = signals["source"].tolist() if "source" in signals else [""] * len(self._ids)
         self._at: dict[Key, list[int]] = {}
-        self._turn: dict[Key, int] = {}
+        self._turn: dict[tuple[Key, str, str], int] = {}
         keys = (signals[name].tolist() for name in ("content", "better", "worse"))
         for row, key in enumerate(zip(*keys, strict=True)):
             self._at.setdefault(key, []).append(row)
@@ -43,12 +47,21 @@ class Places:
         rows = self._at.get(key)
         if rows is None or len(rows) == 1:
             return rows[0] if rows else None
-        for row in rows:
+        path, _, line = os.path.abspath(preference.source).replace("\\", "/").rpartition(":")
+        rows = [row for row in rows if f"/{path}".endswith(f"/{self._sources[row].rpartition(':')[0]}")] or rows
+        base = _plain(preference.id)
+        here = [row for row in rows if (self._sources[row].rpartition(":")[2], _plain(self._ids[row])) == (line, base)]
+        for row in () if here else rows:
             if self._ids[row] == preference.id:
                 return row
-        turn = self._turn.get(key, 0)
-        self._turn[key] = turn + 1
-        return rows[turn % len(rows)]
+        taken = (key, line, base) if here else (key, "", "")
+        turn = self._turn[taken] = self._turn.get(taken, -1) + 1
+        return (here or rows)[turn % len(here or rows)]
+
+
+def _plain(name: str) -> str:
+    """An id without what the reader adds to one that repeats."""
+    return re.sub(r"(~\d+)+$", "", name)
 
 
 class Rulings:
@@ -132,6 +145,8 @@ def _decision(raw: bytes, where: str, rows_of: Mapping[str, list[int]], signals:
     if line["decision"] not in DECISIONS:
         raise DataError(where, f"decision is {line['decision'][:20]!r}", advice="known: keep, flip, tie, drop")
     sides = (line.get("better"), line.get("worse"))
+    if any(side is not None and type(side) is not int for side in sides):
+        raise DataError(where, "better and worse are places of responses")
     rows = rows_of.get(line["id"], [])
     if not rows:
         raise DataError(where, f"the audit knows no comparison with the id {line['id'][:60]!r}")

@@ -33,6 +33,8 @@ def show(found: Repaired, source: str, audit: str, options: RepairOptions) -> No
             terminal.table("left as they are", ["why", "count"], left)
         if found.columns:
             terminal.note(f"columns on every pair: {', '.join(found.columns)}")
+    if options.dry_run and options.doubtful is not None:
+        terminal.note(f"{found.doubtful:,} doubtful pairs would be written to {options.doubtful}")
     if not options.dry_run:
         _next(found, source, audit, options)
 

@@ -119,10 +119,20 @@ def _column(batch: Any, field: Any, changed: Mapping[int, Any]) -> Any:
         column = column.cast(field.type)
     pieces, at = [], 0
     for i in sorted(changed):
-        pieces += [column.slice(at, i - at), pa.array([changed[i]], column.type)]
+        pieces += [column.slice(at, i - at), _one(changed[i], field.name, column.type)]
         at = i + 1
     whole = pa.concat_arrays([*pieces, column.slice(at)])
     return whole.dictionary_encode().cast(field.type) if dictionary else whole
+
+
+def _one(value: Any, name: str, kind: Any) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.array([value], kind)
+    except (pa.ArrowException, OverflowError) as error:
+        advice = "save it with a wider type; for a margin, --margin-sign keep or abs writes no negative number"
+        raise PlauditError(f"the column {name!r} of type {kind} cannot hold {value!r}", advice=advice) from error
 
 
 def kept_row(row: Any, shape: Shape) -> str:

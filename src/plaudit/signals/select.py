@@ -11,6 +11,13 @@ UNTOLD = (
 )
 
 
+def refuse_outside(**options: float | None) -> None:
+    """Raise for options that are shares or chances and lie outside 0..1."""
+    for name, value in options.items():
+        if value is not None and not 0 <= value <= 1:
+            raise OptionError([f"{name} must lie in 0..1, not {value:g}"])
+
+
 def selected(
     mean: NDArray[np.float64],
     p_disagree: NDArray[np.float64],
@@ -33,12 +40,7 @@ def selected(
     >>> selected(m, p, p, t, quantile=0.25).tolist(), selected(m, p, p, t, above=0.3).tolist()
     ([True, False, False, False], [True, False, True, False])
     """
-    if quantile is not None and not 0 <= quantile <= 1:
-        raise OptionError([f"quantile must lie in 0..1, not {quantile:g}"])
-    if above is not None and not 0 <= above <= 1:
-        raise OptionError([f"above must lie in 0..1, not {above:g}"])
-    if wrong is not None and not 0 <= wrong <= 1:
-        raise OptionError([f"wrong must lie in 0..1, not {wrong:g}"])
+    refuse_outside(quantile=quantile, above=above, wrong=wrong)
     if wrong is not None and len(p_wrong) and np.isnan(p_wrong).all():
         raise OptionError(["wrong needs p_wrong, which this audit left empty"], advice=UNTOLD)
     if quantile is None and above is None and below is None and wrong is None:
@@ -46,7 +48,7 @@ def selected(
     judged = target != 0.5
     out = judged.copy()
     if quantile is not None:
-        lowest = np.argsort(np.where(judged, mean, np.inf), kind="stable")[: int(quantile * judged.sum())]
+        lowest = np.argsort(np.where(judged, mean, np.inf), kind="stable")[: int(quantile * judged.sum() + 1e-9)]
         out &= np.isin(np.arange(len(mean)), lowest)
     if wrong is not None:
         out &= p_wrong > wrong

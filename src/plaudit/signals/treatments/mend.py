@@ -9,6 +9,7 @@ for the committee's own difference. Chosen on development seeds of the two world
 import numpy as np
 from numpy.typing import NDArray
 
+from plaudit.signals.select import refuse_outside
 from plaudit.signals.targets import Targets
 
 
@@ -26,6 +27,7 @@ def treat(
     >>> treat(-one, 0.7 * one, np.array([0.1, 0.8, 0.4]), one, 0 * one, one).target.tolist()
     [1.0, 0.0, 1.0]
     """
+    refuse_outside(wrong=wrong, above=above, alpha=alpha)
     tie, untold = target == 0.5, np.isnan(p_wrong)
     flipped = np.where(untold, p_disagree > above, np.nan_to_num(p_wrong) > wrong) & ~tie
     doubted = untold & ~flipped & (mean < 0) & ~tie

@@ -6,7 +6,7 @@ settles at (0.50 = the entropy of 0.2).
 
 from numpy.typing import NDArray
 
-from plaudit.signals.select import selected
+from plaudit.signals.select import refuse_outside, selected
 from plaudit.signals.targets import Targets
 
 
@@ -22,6 +22,7 @@ def treat(
     >>> treat(np.array([-1.0, 1.0]), np.array([0.7, 0.3]), 0 * one, one, 0 * one, one, below=0.0).target.tolist()
     [0.8, 1.0]
     """
+    refuse_outside(alpha=alpha)
     rows = selected(mean, p_disagree, p_wrong, target, wrong=wrong, quantile=quantile, above=above, below=below)
     soft = target.copy()
     soft[rows] = (1 - alpha) * target[rows] + alpha * (1 - target[rows])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.errors import OptionError
-from plaudit.signals.select import UNTOLD
+from plaudit.signals.select import UNTOLD, refuse_outside
 from plaudit.signals.targets import Targets
 
 
@@ -25,6 +25,9 @@ def treat(
     >>> treat(np.array([0.75, 0.25]), 0 * one, one, 0 * one, one).weight.tolist()
     [0.25, 0.75]
     """
+    refuse_outside(floor=floor)
+    if power < 0:
+        raise OptionError([f"power must not be negative, not {power:g}"])
     if by == "agreement":
         trust = np.where(target < 0.5, p_disagree, 1 - p_disagree)  # after a flip the committee agrees by p
     elif by == "certainty":
