@@ -18,6 +18,7 @@ from plaudit.doctor.reading import alone
 from plaudit.errors import OptionError, PlauditError
 from plaudit.models import foreign
 from plaudit.models.backbone import DTYPES, Loaded, load_backbone, read_facts, resolve
+from plaudit.models.device import place
 from plaudit.models.quiet import quiet
 
 HEADS = ("score.", "classifier.")
@@ -128,7 +129,7 @@ def open_subject(
     loaded, refusal = None, ""
     try:
         loaded = load_backbone(checkpoint, dtype=dtype, allow_pickles=allow_pickles, check_seal=False, **trust)
-        _place(loaded.model, device)
+        place(loaded.model, device)
     except OptionError:
         raise
     except PlauditError as error:
@@ -138,13 +139,6 @@ def open_subject(
     if loaded is None:
         _loadable(found)
     return found
-
-
-def _place(model: Any, device: str) -> None:
-    try:
-        model.to(device)
-    except RuntimeError as error:
-        raise OptionError([f"device {device!r} cannot be used: {str(error).splitlines()[0]}"]) from error
 
 
 def _local(source: str, origin: str, *, more: Sequence[str]) -> Path:

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from plaudit.errors import PlauditError
 from plaudit.models.backbone import load_backbone
+from plaudit.models.device import place
 from plaudit.models.features import Features, Pool, features
 from plaudit.models.members import Fitted, Member, View, view_matrix
 from plaudit.models.score import ModelScorer
@@ -45,14 +46,11 @@ def load_trunk(
     trust_remote_code: bool = False, allow_pickles: bool = False,
 ) -> ModelScorer:  # fmt: skip
     """A model whose hidden states are read; its scoring head plays no part. Trust as in `load_backbone`."""
-    import torch
-
     loaded = load_backbone(
         model, for_training=True, max_length=max_length, trust_remote_code=trust_remote_code,
         allow_pickles=allow_pickles,
     )  # fmt: skip
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    loaded.model.to(where)
+    place(loaded.model, device)
     return ModelScorer(loaded, dtype=dtype, budget=budget)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from plaudit.errors import DataError
 from plaudit.models.backbone import Loaded, load_backbone
+from plaudit.models.device import place
 from plaudit.models.forward import Reader
 from plaudit.models.tokens import Encoded, encode_all, texts
 from plaudit.models.trees.plan import plan
@@ -98,13 +99,10 @@ def load_scorer(
     """A scorer from a checkpoint folder or a hub id; `trust_remote_code`, `allow_pickles` as in `load_backbone`.
 
     Raises:
-        PlauditError: nothing loadable is there.
+        PlauditError: nothing loadable is there, or the device is not.
     """
     loaded = load_backbone(
         str(folder), trust_remote_code=trust_remote_code, allow_pickles=allow_pickles, max_length=max_length
     )
-    if device:
-        loaded.model.to(device)
-    elif torch.cuda.is_available():
-        loaded.model.to("cuda")
+    place(loaded.model, device)
     return ModelScorer(loaded, dtype=dtype, budget=budget)
