@@ -57,6 +57,8 @@ def test_every_mistake_of_a_file_at_once(tmp_path, file, capsys):
     [
         ("a: [1\nb: {", "run.yaml:2: not YAML"),
         ("- a\n", "run.yaml: the file must hold `key: value` lines"),
+        ("~\n", "--model is missing\n--output-dir is missing"),
+        ("false\n", "--model is missing\n--output-dir is missing"),
         ("", "--model is missing\n--output-dir is missing"),
         ("model: tiny\noutput_dir: D\n", "FILES"),
     ],
@@ -115,6 +117,15 @@ def test_a_flag_with_underscores_wins_over_the_file_too(tmp_path, file, capsys):
     options = json.loads(capsys.readouterr().out)["options"]
     assert (options["batch_size"], options["dropout"], options["max_steps"]) == (5, False, 2)
     assert options["loss_options"] == {"b": 0.25}
+
+
+def test_files_that_are_named_win_over_those_of_the_file_wherever_they_stand(tmp_path, file, capsys):
+    path = config(tmp_path, f"files: [{write(tmp_path / 'b.jsonl', pairs(5))}]\nlayout: trl\n")
+    for argv in (["--json", file], [file, "--json"], ["--group-by", "id", "--strict", file, "--json"]):
+        assert run(["inspect", "--config", path, *argv]) == 0
+        assert [f["rows"] for f in json.loads(capsys.readouterr().out)["files"]] == [8]
+    assert run(["inspect", "--group-by", "id", "--json", "--config", path]) == 0
+    assert [f["rows"] for f in json.loads(capsys.readouterr().out)["files"]] == [5]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

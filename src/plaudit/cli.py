@@ -166,8 +166,24 @@ def _with_config(known: Mapping[str, Any], argv: list[str]) -> tuple[list[str], 
         elif flag not in given and f"--no-{flag[2:]}" not in given:
             flags += _flag(flag, value)
             source[flag] = f"{path}: {key}"
-    positional = len(rest) > 1 and not rest[1].startswith("-")
-    return [rest[0], *([] if positional else files), *rest[1:], *flags], source, mistakes
+    return [rest[0], *([] if _names_files(known, rest[1:]) else files), *rest[1:], *flags], source, mistakes
+
+
+def _names_files(known: Mapping[str, Any], argv: list[str]) -> bool:
+    """Whether something stands among the arguments that is neither a flag nor the value of one."""
+    left = 0.0  # how many of the next words may be a flag's values
+    for token in argv:
+        if token.startswith("-"):
+            flag = known.get(_flag_of(token))
+            if flag is None or "=" in token or flag.hint is bool:
+                left = 0
+            else:
+                left = float("inf") if flag.parameter.consume_multiple else 1
+        elif left:
+            left -= 1
+        else:
+            return True
+    return False
 
 
 def _flag_of(token: str) -> str:
@@ -202,7 +218,7 @@ def _yaml(path: str) -> tuple[dict[Any, Any], list[str]]:
         raise OptionError([f"{path}{line}: not YAML: {getattr(error, 'problem', None) or error}"]) from error
     if not isinstance(values, dict):
         raise OptionError([f"{path}: the file must hold `key: value` lines"])
-    keys = [str(key.value) for key, _ in top.value] if top is not None else []
+    keys = [str(key.value) for key, _ in top.value] if isinstance(top, yaml.MappingNode) else []
     return values, [f"{path}: {key!r} stands there twice" for key in dict.fromkeys(keys) if keys.count(key) > 1]
 
 
