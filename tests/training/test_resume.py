@@ -7,8 +7,10 @@ import signal
 import pytest
 
 from plaudit.errors import Interrupted, PlauditError
+from plaudit.folders import publish
 from plaudit.training import track
-from small_runs import bits, dropping, go, lists, losses, metrics, noise, pairs, write
+from plaudit.training.resume import prune
+from small_runs import bits, dropping, go, lists, losses, metrics, noise, pairs, rated, write
 
 KINDS = {
     "full": {},
@@ -176,3 +178,61 @@ def test_without_a_checkpoint_it_starts_again(tmp_path, capsys):
     go(file, tmp_path / "E", resume_run=True)
     assert "no checkpoint yet" in capsys.readouterr().err
     assert losses(tmp_path / "E") == losses(tmp_path / "D")
+
+
+def test_a_tie_parameter_that_has_met_no_pair_yet(tmp_path):
+    """Its moments are saved as the zeros from which they begin."""
+    file = write(tmp_path / "a.jsonl", rated(8))
+    how = {"loss": "rao_kupper", "max_steps": 4, "save_steps": 1, "save_total_limit": 9, "held_out": 0}
+    go(file, tmp_path / "D", **how)
+    go(file, cut(tmp_path / "D", tmp_path / "E", 2), resume_run=True, **how)
+    assert bits(tmp_path / "E") == bits(tmp_path / "D")
+
+
+@pytest.mark.parametrize("done", [11, 12])
+@pytest.mark.parametrize("harm", ["gone", "changed"])
+def test_the_best_checkpoint_is_whole_or_the_run_does_not_go_on(tmp_path, harm, done):
+    file = write(tmp_path / "a.jsonl", noise(40))
+    how = {"max_steps": 12, "eval_steps": 1, "save_steps": 1, "save_total_limit": 99, "learning_rate": 3e-2}
+    best = go(file, tmp_path / "D", **how)["held_out"]["step"]
+    assert best < 11
+    made = cut(tmp_path / "D", tmp_path / "E", done)
+    weights = made / f"checkpoint-{best}" / "model.safetensors"
+    if harm == "gone":
+        shutil.rmtree(weights.parent)
+    else:
+        weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(PlauditError, match=f"checkpoint-{best}: the best checkpoint of the run, and it"):
+        go(file, made, resume_run=True, **how)
+    assert not (made / "final").exists()
+
+
+def test_the_best_of_other_held_out_preferences_is_no_measure(tmp_path, capsys):
+    file, easy = write(tmp_path / "a.jsonl", pairs(16)), write(tmp_path / "e.jsonl", pairs(4))
+    hard = write(tmp_path / "h.jsonl", [r | {"chosen": r["rejected"], "rejected": r["chosen"]} for r in pairs(4)])
+    how = {"eval_steps": 1, "learning_rate": 3e-2, "allow_changes": True, "resume_run": True}
+    go(file, tmp_path / "D", eval=easy, max_steps=4, **how)
+    run = go(file, tmp_path / "D", eval=hard, max_steps=6, **how)
+    assert run["held_out"]["step"] > 4
+    assert "no longer the measure" in capsys.readouterr().err
+
+
+def test_grades_are_part_of_the_data_where_they_are_the_margin(tmp_path):
+    one, other = (write(tmp_path / f"{s}.jsonl", pairs(8, strength=s)) for s in (1, 3))
+    go(one, tmp_path / "D", max_steps=2, margin="strength")
+    with pytest.raises(PlauditError, match="digests: strength was"):
+        go(other, tmp_path / "D", max_steps=2, margin="strength", resume_run=True)
+    go(one, tmp_path / "E", max_steps=2)
+    go(other, tmp_path / "E", max_steps=2, resume_run=True)  # read by nobody
+
+
+@pytest.mark.parametrize(
+    ("keep", "best", "left"),
+    [(3, 6, {4, 5, 6}), (3, 1, {1, 5, 6}), (1, 6, {6}), (1, 2, {2, 6}), (2, 0, {5, 6}), (9, 3, {1, 2, 3, 4, 5, 6})],
+)
+def test_as_many_checkpoints_are_kept_as_were_asked_for(tmp_path, keep, best, left):
+    for step in range(1, 7):
+        with publish(tmp_path / f"checkpoint-{step}") as part:
+            (part / "state.json").write_text("{}")
+    prune(tmp_path, keep, f"checkpoint-{best}" if best else "")
+    assert {p.name for p in tmp_path.iterdir()} == {f"checkpoint-{n}" for n in left}

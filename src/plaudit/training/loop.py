@@ -220,12 +220,21 @@ class Run:
             )
         for change in changed:
             self._say(f"resuming although {change}")
+        self._best_of(state, newest)
         resume.restore(newest, self._moving(), self.optimizer)
         if self.extras.labels:
             self.extras.labels.restore(resume.read_labels(newest))
         self.state = {k: state.get(k, v) for k, v in self.state.items()}
         self.done = self.saved = int(state["step"])
         self._say(f"resuming from {newest.name}")
+
+    def _best_of(self, state: dict[str, Any], newest: Path) -> None:
+        """The best so far of a run taken up: still whole, and forgotten where others are held out now."""
+        if state["best_checkpoint"] and state["digests"]["held_out"] != self.digests["held_out"]:
+            self._say("other preferences are held out now: the best checkpoint so far is no longer the measure")
+            state.update(best=None, best_checkpoint="", patience=0)
+        elif state["best_checkpoint"] not in ("", newest.name):
+            resume.refuse_lost(self.folder / state["best_checkpoint"])
 
     def _announce(self) -> None:
         if not self.main:
@@ -338,6 +347,7 @@ class Run:
     def _finish(self) -> dict[str, Any]:
         best = self.state["best_checkpoint"]
         if best and best != f"checkpoint-{self.done}":
+            resume.refuse_lost(self.folder / best)
             resume.restore_weights(self.folder / best, self._moving())
         if is_sharded(self.accelerator):
             self._bring_home({n: resume.whole(p) for n, p in self._moving().items()})

@@ -126,6 +126,9 @@ def prepare(
     digests = {
         "train": data_digest(sides["train"]), "held_out": data_digest(sides["held"]), "tokens": policy.digest,
     }  # fmt: skip
+    grades = sides["train"].columns.strength
+    if options.margin == "strength" and grades is not None:  # then they are part of what is learned
+        digests["strength"] = digest(*map(repr, grades.tolist()))
     return Prepared(sides["train"], sides["held"], dropped, dict(counts), digests, counts["carried"], rated)
 
 

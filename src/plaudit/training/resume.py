@@ -57,8 +57,15 @@ def moving(model: nn.Module, objective: nn.Module | None = None) -> Tensors:
 
 
 def moments(named: Mapping[str, Tensor], optimizer: Any) -> Tensors:
-    """AdamW's state by parameter name, whole: `NAME/exp_avg`, `NAME/exp_avg_sq`, `NAME/step`."""
-    return {f"{n}/{key}": whole(value) for n, p in named.items() for key, value in optimizer.state.get(p, {}).items()}
+    """AdamW's state by parameter name, whole: `NAME/exp_avg`, `NAME/exp_avg_sq`, `NAME/step`.
+
+    Of a parameter that has had no gradient yet (a tie parameter before the first pair) zeros, which is where it begins.
+    """
+    found: Tensors = {}
+    for n, p in named.items():
+        state = optimizer.state.get(p) or {k: torch.zeros_like(p.detach()) for k in ("exp_avg", "exp_avg_sq")}
+        found |= {f"{n}/{key}": whole(value) for key, value in ({"step": torch.zeros(())} | state).items()}
+    return found
 
 
 def restore_moments(named: Mapping[str, Tensor], optimizer: Any, table: Mapping[str, Tensor]) -> None:
@@ -195,13 +202,26 @@ def restore_weights(checkpoint: Path, named: Mapping[str, Tensor]) -> None:
             put(p, weights[name])
 
 
+def refuse_lost(best: Path) -> None:
+    """Refuse to go by a best checkpoint that is not whole any more: its weights would become `final`.
+
+    Raises:
+        PlauditError: it is gone, or its files differ from its seal.
+    """
+    if not is_sealed(best, deep=True):
+        lost = "its seal does not hold" if best.is_dir() else "it is gone"
+        advice = "put it back and say --resume, or start anew with another --output-dir"
+        raise PlauditError(f"{best}: the best checkpoint of the run, and {lost}", advice=advice)
+
+
 def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is otherwise than when the run began: data, tokenizer, model, options; in words."""
     return [
         f"{part}: {key} was {was[part].get(key)!r}, is {value!r}"
         for part in ("digests", "options")
         for key, value in now[part].items()
-        if was[part].get(key) != value
+        if (part == "options" or key in was[part])  # a digest that an older run did not take tells nothing
+        and was[part].get(key) != value
     ]
 
 
@@ -212,9 +232,11 @@ def sweep(folder: Path) -> None:
 
 
 def prune(folder: Path, keep: int, best: str) -> None:
-    """Remove old checkpoints but the newest `keep` and the best."""
+    """Remove old checkpoints until `keep` are left: the newest and the best always, then the next newest."""
     sealed, _ = sealed_folders(folder, "checkpoint-*")
-    spared = {p.name for p in sealed[-keep:]} if not best else {best, *(p.name for p in sealed[-max(keep - 1, 1) :])}
+    names = [p.name for p in reversed(sealed)]
+    must = dict.fromkeys([*names[:1], *(n for n in names if n == best)])
+    spared = [*must, *(n for n in names if n not in must)][: max(keep, len(must))]
     for path in sealed:
         if path.name not in spared:
             going = path.with_name(f".{path.name}.part-removed")  # hidden first: never half a checkpoint in sight
