@@ -379,6 +379,13 @@ def test_mistakes_are_told_before_the_long_pass(file, tmp_path):
     with pytest.raises(OptionError) as caught:
         audit([file], model="tiny", scorer="length", wrong=0.2)
     assert len(caught.value.mistakes) == 2
+    for how in (
+        {"scorer": "length", "members": 3, "heads": "mlp"}, {"model": "tiny", "learning_rate": 0.1},
+        {"model": "tiny", "heads": "lora", "layers": "1"}, {"model": "tiny", "members": 1, "length_member": True},
+        {"model": "tiny", "in_sample": True, "folds": 3},
+    ):  # fmt: skip
+        with pytest.raises(OptionError, match=f"--{list(how)[-1].replace('_', '-')}"):
+            audit([file], **how)
     (tmp_path / "there").mkdir()
     with pytest.raises(PlauditError, match="exists already"):
         audit([file], model="tiny", output_dir=tmp_path / "there")
@@ -386,6 +393,15 @@ def test_mistakes_are_told_before_the_long_pass(file, tmp_path):
     empty.write_text("")
     with pytest.raises(PlauditError):
         audit([empty], model="tiny")
+
+
+def test_a_long_line_is_rejected_where_the_limit_says_so(tmp_path):
+    path = tmp_path / "a.jsonl"
+    pairs = [{"prompt": f"Q{i}?", "chosen": "yes " * (600 if i == 2 else 1), "rejected": "no"} for i in range(4)]
+    path.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    rows = audit(path, scorer="length", line_bytes=1024).summary["rows"]  # one file needs no list
+    assert (rows["read"], rows["rejected"], rows["audited"]) == (4, 1, 3)
+    assert audit(str(path), scorer="length").summary["rows"]["rejected"] == 0
 
 
 def test_the_cache_is_bounded(file, tmp_path):

@@ -29,12 +29,12 @@ def cache(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "how", [{"scorer": "length"}, {"scorer": "length,random"}, {"model": "tiny", "in_sample": True}]
+    "how", [{"scorer": "length"}, {"scorer": "length,random"}, {"model": "tiny", "in_sample": True, "members": 2}]
 )
 @pytest.mark.parametrize("noise", ["uniform", "group"])
 def test_votes_that_may_have_seen_the_labels_tell_no_rate(tmp_path, cache, capsys, how, noise):
     file = world(tmp_path / "w.jsonl")
-    found = audit([file], output_dir=tmp_path / "a", members=2, cache=cache, noise=noise, wrong=0.55, **how)
+    found = audit([file], output_dir=tmp_path / "a", cache=cache, noise=noise, wrong=0.55, **how)
     show(found.summary, [str(file)], "a")
     assert np.isnan(found.signals["p_wrong"]).all()
     told = json.loads((tmp_path / "a/audit.json").read_text())["noise"]

@@ -17,6 +17,7 @@ from plaudit.auditing.trained import poll_trained
 from plaudit.auditing.vote import Poll, poll, trunks_of
 from plaudit.data.columns import renames
 from plaudit.data.findings import Finding
+from plaudit.data.limits import Limits
 from plaudit.data.split import group_digest
 from plaudit.data.tally import first_alike, first_opposed
 from plaudit.errors import OptionError, PlauditError
@@ -28,6 +29,9 @@ from plaudit.signals.price import Thresholds, price
 from plaudit.signals.votes import Signals, Votes, likeness
 
 TRAINED = ("lora", "full")
+FEATURES = ("layers", "pools", "length_member")  # options of heads that read features
+LESSONS = ("learning_rate", "epochs")  # of members that are trained models
+OF_MEMBERS = ("folds", "members", "heads", *FEATURES, *LESSONS)
 NOISE = ("none", "uniform", "group", "annotator")
 UNNAMED = "(not said)"  # rows without the tag or annotator that a noise model asks about
 
@@ -41,7 +45,7 @@ class Audit:
 
 
 def audit(
-    files: Sequence[str | Path],
+    files: str | Path | Sequence[str | Path],
     *,
     output_dir: str | Path | None = None,
     options: AuditOptions | None = None,
@@ -61,8 +65,9 @@ def audit(
     ready(options, output_dir)
     against = checking.benchmark(options.against)
     material = gather(
-        files, layout=options.layout, columns=renames(options.columns), by=options.group_by, rejects=options.rejects
-    )
+        files, layout=options.layout, columns=renames(options.columns), by=options.group_by, rejects=options.rejects,
+        limits=Limits(line_bytes=options.line_bytes),
+    )  # fmt: skip
     _tagged(material, options)
     found = checking.before(material, against)
     if on_checks:
@@ -108,6 +113,7 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
         mistakes.append("--influence and --fair-by need heads that vote out of fold: no --scorer, no --in-sample")
     if options.scorer and options.in_sample:
         mistakes.append("--in-sample is about heads; given scorers vote as they are")
+    mistakes += _idle(options)
     if options.noise not in NOISE and not (options.noise.startswith("tag:") and options.noise[4:]):
         mistakes.append(f"--noise: unknown model {options.noise!r}; known: {', '.join(NOISE)}, tag:NAME")
     if options.fair_by and not known_groups(options.fair_by):
@@ -116,6 +122,25 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
         raise OptionError(mistakes)
     if output_dir is not None and Path(output_dir).exists():
         raise PlauditError(f"{output_dir} exists already", advice="choose another --output-dir, or remove it first")
+
+
+def _idle(options: AuditOptions) -> list[str]:
+    """Options that were given and that nobody would read beside the others, as mistakes."""
+    default = AuditOptions.model_fields
+    given = [name for name in OF_MEMBERS if getattr(options, name) != default[name].default]
+    flags = lambda names: ", ".join(f"--{name.replace('_', '-')}" for name in names if name in given)  # noqa: E731
+    if options.scorer:
+        return [f"{flags(OF_MEMBERS)}: about members of a committee; given scorers vote as they are"] if given else []
+    out = []
+    if options.heads in TRAINED and flags(FEATURES):
+        out.append(f"{flags(FEATURES)}: about heads on features, not about --heads {options.heads}")
+    if options.heads not in TRAINED and flags(LESSONS):
+        out.append(f"{flags(LESSONS)}: about --heads lora or full; heads on features are solved")
+    if options.in_sample and "folds" in given:
+        out.append("--folds: with --in-sample every member learns and votes on all rows")
+    if options.length_member and options.members == 1 and options.heads not in TRAINED:
+        out.append("--length-member takes one seat of several: --members 2 or more")
+    return out
 
 
 def _refused(everything: Sequence[Sequence[Encoded]], material: Material) -> dict[int, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from plaudit.data.limits import LIMITS, Limits
 from plaudit.data.near import joined_groups
 from plaudit.data.outline import Outline, outline
 from plaudit.data.pairs import Comparisons, targets
@@ -36,8 +37,8 @@ class Material:
 
 
 def gather(
-    files: Sequence[str | Path], *, layout: str | None = None, columns: dict[str, str] | None = None,
-    by: GroupBy = "auto", rejects: Path | None = None,
+    files: str | Path | Sequence[str | Path], *, layout: str | None = None, columns: dict[str, str] | None = None,
+    by: GroupBy = "auto", rejects: Path | None = None, limits: Limits = LIMITS,
 ) -> Material:  # fmt: skip
     """Read every file once.
 
@@ -45,7 +46,7 @@ def gather(
         PlauditError: no comparison is in them.
     """
     material = Material(by=by)
-    rows: Iterable[Row] = read([str(f) for f in files], layout=layout, columns=columns)
+    rows: Iterable[Row] = read(files, layout=layout, columns=columns, limits=limits)
     if rejects:
         rows = keep_rejects(rows, rejects)
     material.outline = outline(_taken(rows, material), by)

@@ -10,6 +10,7 @@ from plaudit.auditing.material import docket, gather
 from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.vote import names_of, spec_of, trunks_of
 from plaudit.data.columns import renames
+from plaudit.data.limits import Limits
 from plaudit.models.features import compute
 from plaudit.models.tokens import encode_all
 from plaudit.models.trees.plan import cost
@@ -22,7 +23,10 @@ def rehearse(files: Sequence[str], options: AuditOptions) -> dict[str, Any]:
     """Counts, and estimates from reading a few preferences; nothing is written."""
     ready(options, None)
     benchmark(options.against)
-    material = gather(files, layout=options.layout, columns=renames(options.columns), by=options.group_by)
+    material = gather(
+        files, layout=options.layout, columns=renames(options.columns), by=options.group_by,
+        limits=Limits(line_bytes=options.line_bytes),
+    )  # fmt: skip
     plan = []
     for trunk, name in zip(trunks_of(options), names_of(options), strict=True):
         encoded = encode_all(material.preferences, trunk.loaded.policy)
