@@ -118,6 +118,15 @@ def test_ids_are_told_apart_within_one_read(tmp_path):
     assert found[8] == found[3] + "~3"
 
 
+def test_what_plaudit_wrote_about_a_file_is_no_data_of_its_folder(tmp_path):
+    row = '{"prompt": "Q?", "chosen": "a", "rejected": "b"}\n'
+    for name in ("a.jsonl", "b.json", "lone.truth.jsonl"):  # the last is about no file here: a name like any other
+        (tmp_path / name).write_text(row)
+    for name in ("a.jsonl.ledger.jsonl", "a.jsonl.truth.jsonl", "b.json.dataset_info.json"):
+        (tmp_path / name).write_text('{"id": "x"}\n')
+    assert [row.where.rpartition("/")[2] for row in read(tmp_path)] == ["a.jsonl:1", "b.json:1", "lone.truth.jsonl:1"]
+
+
 @pytest.mark.usefixtures("plain")
 def test_a_folder_is_its_data_files(tmp_path):
     for name in ("b.jsonl", "a.json.gz", ".hidden.jsonl", "README.md"):

@@ -15,6 +15,7 @@ GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 POINTER = b"version https://git-lfs"
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+BESIDE = (".ledger.jsonl", ".truth.jsonl", ".dataset_info.json")  # after the name of the file they are about
 _PACKED = {
     b"PK\x03\x04": "a zip archive", b"BZh": "bzip2 data", b"\xfd7zXZ": "xz data", b"\x28\xb5\x2f\xfd": "zstd data",
     b"\x89HDF": "an HDF5 file", b"ARROW1": "an Arrow file", b"\x80\x04": "a Python pickle",
@@ -31,14 +32,21 @@ class Cut(Exception):
 
 
 def files_of(path: str) -> list[str]:
-    """The file itself, or the data files of a folder, sorted by name (not of its subfolders, nothing hidden)."""
+    """The file itself, or the data files of a folder, sorted by name (not of its subfolders, nothing hidden, not what
+    plaudit itself wrote about a file that lies there).
+    """
     place = Path(path)
     if not place.is_dir():
         return [path]
-    found = [p for p in sorted(place.iterdir()) if p.is_file() and is_data_name(p.name)]
+    found = [p for p in sorted(place.iterdir()) if p.is_file() and is_data_name(p.name) and not _is_about_another(p)]
     if not found:
         raise DataError(path, "a folder without data files", advice=f"looked for {', '.join(SUFFIXES)}, also with .gz")
     return [str(p) for p in found]
+
+
+def _is_about_another(file: Path) -> bool:
+    """Whether it is a repair's ledger, a world's truth or an entry for LLaMA-Factory, beside the file it is about."""
+    return any(file.name.endswith(end) and (file.parent / file.name.removesuffix(end)).is_file() for end in BESIDE)
 
 
 def is_data_name(name: str) -> bool:
