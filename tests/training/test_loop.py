@@ -207,6 +207,13 @@ def test_fractions_of_an_epoch(tmp_path, file):
         ({"max_length": 999999}, "beyond the model's 4096 positions"),
         ({"rating": "quality"}, "no row carries 'quality'"),
         ({"eval": "missing.jsonl"}, "missing.jsonl"),
+        ({"lora_r": 4}, "lora_r does nothing without --tuning lora"),
+        ({"margin": "constant", "margin_decay": 0.5}, "margin_decay does nothing without --margin running"),
+        ({"contrastive": "simcse", "contrastive_prototypes": 9}, "does nothing without --contrastive swav"),
+        ({"list_loss": "plackett_luce", "loss_options": {"top_k": 0}}, "at least 1, not 0"),
+        ({"list_loss": "plackett_luce", "loss_options": {"top_k": 1.5}}, "whole number of places"),
+        ({"held_out": 0, "early_stopping_patience": 2}, "early_stopping_patience does nothing: no preference is held"),
+        ({"held_out": 0, "metric_for_best_model": "accuracy"}, "metric_for_best_model does nothing"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_a_folder_appears(tmp_path, file, how, words):
@@ -236,6 +243,22 @@ def test_labels_that_bce_cannot_take_name_their_row(tmp_path):
     file = write(tmp_path / "a.jsonl", rows)
     with pytest.raises(OptionError, match=r"a.jsonl:3: bce takes labels from 0 to 1, not stars 2"):
         go(file, tmp_path / "D", point_loss="bce")
+
+
+def test_what_would_teach_nothing_is_left_out_in_words_or_refused(tmp_path):
+    say = lambda text: [{"role": "assistant", "content": text}]  # noqa: E731
+    tied = {"prompt": "Rice?", "responses": [say("a"), say("b"), say("c")], "ranks": [0, 0, 0]}
+    file = write(tmp_path / "a.jsonl", [tied | {"prompt": [{"role": "user", "content": "Rice?"}]}])
+    go([write(tmp_path / "b.jsonl", pairs(4)), file], tmp_path / "D", max_steps=1, held_out=0)
+    assert "responses all tie" in (tmp_path / "D" / "dropped.jsonl").read_text()
+    lone = write(tmp_path / "c.jsonl", rated(6))
+    run = go([str(tmp_path / "b.jsonl"), lone], tmp_path / "E", max_steps=1, held_out=0, pointwise_coefficient=0)
+    assert (run["rows"]["train"], run["rows"]["dropped"]) == (4, 6)
+    assert "no rating that is trained on" in (tmp_path / "E" / "dropped.jsonl").read_text()
+    with pytest.raises(PlauditError, match="no preference is left"):
+        go(lone, tmp_path / "F", pointwise_coefficient=0)
+    with pytest.raises(PlauditError, match="weighs 0, so nothing would be learned"):
+        go(f"{lone}:0", tmp_path / "F")
 
 
 def test_a_folder_in_use_and_nothing_to_train_on(tmp_path, file):

@@ -84,12 +84,24 @@ def check(options: TrainOptions) -> None:
         OptionError: every one of them.
     """
     check_sinks(options.report_to)
-    mistakes = []
-    for room, off in (("contrastive", "none"), ("meta", ""), ("margin", "none")):
-        if getattr(options, room) == off:
-            for field, facts in type(options).model_fields.items():
-                if field.startswith(f"{room}_") and getattr(options, field) != facts.default:
-                    mistakes.append(f"{field} does nothing without --{room}")
+    given = [name for name, facts in type(options).model_fields.items() if getattr(options, name) != facts.default]
+    idle = {  # what options whose names begin so need, and whether it is there
+        "contrastive_": ("--contrastive", options.contrastive != "none"),
+        "contrastive_prototypes": ("--contrastive swav", options.contrastive in ("none", "swav")),
+        "meta_": ("--meta", bool(options.meta)),
+        "margin_": ("--margin", options.margin != "none"),
+        "margin_decay": ("--margin running", options.margin in ("none", "running")),
+        "lora_": ("--tuning lora", options.tuning == "lora"),
+    }
+    mistakes = [
+        f"{name} does nothing without {needs}"
+        for start, (needs, there) in idle.items()
+        for name in given
+        if name.startswith(start) and not there
+    ]
+    top = options.loss_options.get("top_k", 1)
+    if top < 1 or top % 1:
+        mistakes.append(f"loss_options: top_k is a whole number of places, at least 1, not {top:g}")
     if mistakes:
         raise OptionError(mistakes)
 

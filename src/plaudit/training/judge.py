@@ -24,9 +24,16 @@ def check(part: Part, options: TrainOptions, objective: Objective) -> None:
     """Refuse, before the first step, a held-out side that could not be judged as the options ask.
 
     Raises:
-        OptionError: columns that the chosen losses would leave unread, or an accuracy without comparisons.
+        OptionError: columns that the chosen losses would leave unread, an accuracy without comparisons, or a choice
+            that nothing is held out for.
     """
     if not len(part):
+        asked = {"early_stopping_patience": 0, "metric_for_best_model": "loss"}
+        idle = [
+            f"{k} does nothing: no preference is held out" for k, off in asked.items() if getattr(options, k) != off
+        ]
+        if idle:
+            raise OptionError(idle, advice="hold some out with --held-out or --eval")
         return
     c = part.columns
     asked = (c.target != 0.5) * (options.margin != "none")

@@ -110,7 +110,7 @@ def prepare(
         found = found + other
     else:
         inside = _held(found, options, seed)
-    rated = _rating(found, options)
+    rated = _rating(found, options) if options.pointwise_coefficient else ""
     keep, encoded = _encode(found, policy, dropped, rated)
     sides = {}
     for name, wanted in (("train", False), ("held", True)):
@@ -118,6 +118,11 @@ def prepare(
         sides[name] = _part([found[i] for i in picked], [encoded[i] for i in picked], options.group_by, rated)
     if not len(sides["train"]):
         raise PlauditError("no preference is left to train on", advice="`plaudit inspect` shows why rows were dropped")
+    if not sides["train"].columns.own_weight.any():
+        reason = "every preference to train on weighs 0, so nothing would be learned"
+        raise PlauditError(
+            reason, advice="give the rows or files a weight, or leave the rows' own out: --ignore-columns"
+        )
     counts.update(
         preferences=len(found), train=len(sides["train"]), held_out=len(sides["held"]), dropped=len(dropped),
         cut=sum(1 for i in keep if encoded[i].dropped_tokens), cut_tokens=sum(encoded[i].dropped_tokens for i in keep),
@@ -159,6 +164,15 @@ def _rating(found: Sequence[Preference], options: TrainOptions) -> str:
     return name
 
 
+def _useless(p: Preference) -> str:
+    """Why nothing can be learned from a preference without a comparison and without a rating that is trained on."""
+    if p.is_tie:
+        return "a list whose responses all tie: none is better than another"
+    if any(p.ratings):
+        return "it carries no rival, and no rating that is trained on"
+    return "nobody judged its responses and it carries no rating to train on"
+
+
 def _encode(found, policy, dropped, rated) -> tuple[list[int], dict[int, Encoded]]:
     """Indices that can be trained on, and their encodings; what cannot is added to `dropped`."""
     usable = []
@@ -166,7 +180,7 @@ def _encode(found, policy, dropped, rated) -> tuple[list[int], dict[int, Encoded
         if p.comparisons() or (rated and any(rated in r for r in p.ratings)):
             usable.append(i)
         else:
-            dropped.append((p.source or p.id, "nobody judged its responses and it carries no rating to train on"))
+            dropped.append((p.source or p.id, _useless(p)))
     encoded, keep = {}, []
     for i, e in zip(usable, encode_all([found[i] for i in usable], policy), strict=True):
         where = found[i].source or found[i].id
