@@ -77,6 +77,18 @@ def test_the_difference_of_a_scorer_and_itself_is_nothing_and_swapping_negates()
     assert (forth.low + forth.high) == pytest.approx(-(back.low + back.high), abs=0.03)
 
 
+def test_a_difference_from_few_prompts_is_not_told_to_the_digit():
+    alone = difference_interval([0.5], [1.0], [7])
+    assert alone.high - alone.low > 1
+    assert alone.low <= -0.5 <= alone.high
+    two = difference_interval([1] * 12, [0, 1] * 6, [0, 1] * 6)  # a bootstrap of two prompts says 0 to 1 for sure
+    assert two.low < 0 < two.high
+    every = difference_interval([1.0] * 30, [0.0] * 30, np.arange(30))
+    assert (every.low < 0.9, every.high) == (True, 1.0)
+    back = difference_interval([0.0] * 30, [1.0] * 30, np.arange(30))
+    assert (-back.high, -back.low) == pytest.approx((every.low, every.high))
+
+
 def test_two_columns_are_drawn_together():
     values, clusters = sample()
     both = drawn_means(np.column_stack([values, 1 - values]), clusters, draws=50)

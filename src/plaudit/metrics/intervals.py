@@ -96,15 +96,24 @@ def mean_interval(
 def difference_interval(
     first: ArrayLike, second: ArrayLike, clusters: ArrayLike, *, level: float = LEVEL, draws: int = DRAWS, seed: int = 0
 ) -> Interval:
-    """Interval of mean(first) - mean(second) for two scorers on the SAME rows [n]; what both share cancels.
+    """Interval of mean(first) - mean(second) for two scorers on the SAME rows [n], credits in 0..1; what both share
+    cancels.
+
+    Fewer than 20 clusters, or the same gap on every row: as for one mean, Wilson's, of the gap brought to 0..1. Equal
+    credits on every row leave no doubt: (0, 0).
 
     >>> same = [1, 0] * 50
     >>> difference_interval(same, same, list(range(100)))[:2]
     (0.0, 0.0)
+    >>> [round(end, 2) for end in difference_interval([1, 1, 1], [0, 1, 0], [0, 1, 2])[:2]]
+    [-0.38, 0.96]
     """
     gap = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     if gap.size == 0:
         return Interval(float("nan"), float("nan"), "none")
+    if gap.any() and (gap.min() == gap.max() or len(np.unique(codes(np.asarray(clusters)))) < FEW):
+        one = mean_interval((gap + 1) / 2, clusters, level=level)
+        return Interval(2 * one.low - 1, 2 * one.high - 1, one.how)
     low, high = percentiles(drawn_means(gap, clusters, draws=draws, seed=seed), level=level)
     return Interval(float(low), float(high), "bootstrap")
 
