@@ -388,3 +388,12 @@ def test_a_vocabulary_that_the_model_has_not(ill):
 def test_a_device_that_there_is_not(healthy):
     with pytest.raises(PlauditError, match="device 'toaster'"):
         examine(healthy("llama"), device="toaster")
+
+
+@pytest.mark.parametrize("family", ["llama", "bert"])
+@pytest.mark.parametrize("longest", range(16, 29, 2))
+def test_a_healthy_checkpoint_is_healthy_however_short_the_sample(healthy, family, longest):
+    report = examine(healthy(family), longest=longest, only=["left-padded", "bos"])
+    if report.check("loads").status == "pass":
+        assert report.ok, report
+        assert "absolute" not in report.check("left-padded").advice

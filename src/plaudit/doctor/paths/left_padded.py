@@ -34,6 +34,8 @@ def _relative(subject: Subject) -> bool:
     if "position_ids" not in inspect.signature(model.forward).parameters:
         raise SkipCheck("takes no positions, so whether they are relative cannot be tried; pad on the right")
     short = [row for row in subject.sample.ids if len(row) <= subject.longest // 2][:6]
+    if len(short) < 2:  # no spread to compare with
+        raise SkipCheck("the sample is too short to try whether positions are relative; raise --longest")
     still = alone(model, short)
     moved = []
     for row in short:
