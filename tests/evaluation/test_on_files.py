@@ -95,7 +95,7 @@ def test_nan_names_the_row_and_nothing_is_published(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_rows_of_the_training_data_are_found(tmp_path):
+def test_rows_of_the_training_data_are_found(tmp_path, monkeypatch):
     from plaudit.data.split import group_digest
 
     rows = [pair(f"p{i // 2}", "aa", "b") for i in range(10)]
@@ -106,6 +106,9 @@ def test_rows_of_the_training_data_are_found(tmp_path):
     files = {"preferences": {"groups": 2, "rows": 4}}
     assert plaudit.evaluate(handle, rows).seen == {"groups": 2, "rows": 4, "files": files}
     assert plaudit.evaluate("length", rows).seen is None
+    monkeypatch.setenv("HOME", str(tmp_path))
+    handle.name = "~"
+    assert plaudit.evaluate(handle, rows).seen == {"groups": 2, "rows": 4, "files": files}
     (tmp_path / "plaudit.json").write_text('{"groups": {"train": ["zz"]}}')
     with pytest.raises(PlauditError, match="training groups cannot be read"):
         Trained.of(handle)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from plaudit.errors import OptionError, PlauditError
+from plaudit.evaluation.evaluate import evaluate
 from plaudit.models.score import load_scorer
 from plaudit.rewards.load import load
 from plaudit.training.options import TrainOptions
@@ -64,6 +65,15 @@ def test_what_a_run_leaves(tmp_path, file):
     card = json.loads((tmp_path / "D" / "final" / "plaudit.json").read_text())
     assert card["reward"]["source"] == "held-out"
     assert len(card["groups"]["train"]) == document["rows"]["train"]
+
+
+def test_prompts_of_the_run_that_it_began_from_are_not_forgotten(tmp_path):
+    sides = [write(tmp_path / f"{i}.jsonl", pairs(24)[8 * i : 8 * i + 8]) for i in range(3)]
+    go(sides[0], tmp_path / "a", held_out=0, group_by="prompt")
+    go(sides[1], tmp_path / "b", held_out=0, model=tmp_path / "a" / "final")
+    go(sides[2], tmp_path / "c", held_out=0, model=tmp_path / "b" / "final", tuning="lora")
+    seen = [evaluate(str(tmp_path / "c" / "final"), side).seen for side in sides]
+    assert [found and (found["groups"], found["rows"]) for found in seen] == [(8, 8)] * 3
 
 
 def test_the_names_that_other_tools_know_are_logged(tmp_path, file):

@@ -15,10 +15,20 @@ def rows(prepared: Prepared) -> dict[str, int]:
     return {"train": c["train"], "held_out": c["held_out"], "dropped": c["dropped"], "cut": c["cut"]}
 
 
+def groups(run: "Run") -> dict[str, Any]:
+    """Digests of the prompt groups trained on; `before`: those that the model it began from was trained on."""
+    found = sorted({int(g) for g in run.prepared.train.groups})
+    own: dict[str, Any] = {"by": run.options.group_by, "train": [f"{g:016x}" for g in found]}
+    base = run.loaded.facts.get("groups")
+    if not isinstance(base, dict) or "train" not in base:
+        return own
+    begun = {"by": base.get("by", "auto"), "train": base["train"]}
+    return own | {"before": [begun, *base.get("before", [])]}
+
+
 def card(run: "Run", held: Mapping[str, float] | None) -> dict[str, Any]:
     """The facts of a checkpoint; `held` are the held-out numbers it goes by."""
     p = run.prepared
-    groups = sorted({int(g) for g in p.train.groups})
     learned = {n: p.item() for n, p in run.objective.parameters.items() if p.numel() == 1}  # prototypes score nothing
     reward = None
     if held:
@@ -29,7 +39,7 @@ def card(run: "Run", held: Mapping[str, float] | None) -> dict[str, Any]:
         "rows": rows(p),
         "options": run.wanted,
         "digests": run.digests,
-        "groups": {"by": run.options.group_by, "train": [f"{g:016x}" for g in groups]},
+        "groups": groups(run),
         "held_out": dict(held) if held else None,
         "reward": reward,
         "loss_parameters": learned,
