@@ -374,8 +374,9 @@ def test_lists_and_ties(tmp_path, cache):
 
 
 def test_mistakes_are_told_before_the_long_pass(file, tmp_path):
-    with pytest.raises(OptionError, match="name what votes"):
-        audit([file])
+    for nobody in ({}, {"model": " , "}, {"scorer": ","}):
+        with pytest.raises(OptionError, match="name what votes"):
+            audit([file], **nobody)
     with pytest.raises(OptionError) as caught:
         audit([file], model="tiny", scorer="length", wrong=0.2)
     assert len(caught.value.mistakes) == 2

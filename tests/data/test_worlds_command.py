@@ -56,3 +56,11 @@ def test_the_list_names_every_preset(capsys):
 
     assert run(["world", "--list", "--json"]) == 0
     assert [w["name"] for w in json.loads(capsys.readouterr().out)["worlds"]] == list(presets())
+
+
+def test_one_file_under_two_names_is_not_written_twice(tmp_path, capsys):
+    (tmp_path / "sub").mkdir()
+    out, truth = tmp_path / "w.jsonl", tmp_path / "sub" / ".." / "w.jsonl"
+    assert run(["world", "text-v1", "--n", "2", "--output", str(out), "--truth", str(truth)]) == 2
+    assert "are the same file" in capsys.readouterr().err
+    assert not out.exists()

@@ -105,7 +105,7 @@ def _voted(material: Material, options: AuditOptions) -> tuple[Docket, Poll, lis
 def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
     """Refuse at once what would fail after the long pass."""
     mistakes = []
-    if bool(options.model) == bool(options.scorer):
+    if bool(options.model.strip(" ,")) == bool(options.scorer.strip(" ,")):
         mistakes.append("name what votes: --model (heads on a trunk) or --scorer (trained models), one of them")
     if not options.strong < options.ambiguous <= options.wrong:
         mistakes.append("thresholds must rise: --strong below --ambiguous, not above --wrong")

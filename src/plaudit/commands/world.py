@@ -77,7 +77,7 @@ def _targets(name: str, output: Path | None, truth: Path | None) -> tuple[Path, 
     if output is None:
         raise OptionError([*mistakes, "--output is missing: name the file to write"])
     beside = truth or output.with_name(f"{output.name}.truth.jsonl")
-    if beside == output:
+    if beside.resolve() == output.resolve():
         mistakes.append("--truth and --output are the same file")
     mistakes += [f"{path} exists already; nothing is overwritten" for path in (output, beside) if path.exists()]
     mistakes += [f"{path.parent} is not a folder" for path in {output, beside} if not path.parent.is_dir()]
