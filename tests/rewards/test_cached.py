@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from plaudit.errors import PlauditError
-from plaudit.records import group, pair
+from plaudit.models.score import load_scorer
+from plaudit.records import group, message, pair
 from plaudit.rewards.cached import FILE, Cached
+from plaudit.rewards.panel import Together
 from plaudit.rewards.random import Random
 
 
@@ -49,6 +51,23 @@ def test_only_missing_responses_are_asked_for(tmp_path):
     cached.score_all([pair("p", "a", "b")])
     assert same(cached.score_all([group("p", ["b", "x", "a"], None)]), Random().score_all([group("p", "bxa", None)]))
     assert inner.asked == 3
+
+
+@pytest.mark.parametrize("panel", [False, True])
+def test_a_prompt_that_has_to_be_cut_is_kept_with_the_responses_it_was_cut_for(tmp_path, panel):
+    """Beside a long response a prompt loses its oldest turns, and the short one is scored without them."""
+    model = load_scorer("tiny", max_length=140)
+    scorer = Together([model, Random()], [1.0, 1.0]) if panel else model
+    turns = [message("assistant" if i % 2 else "user", f"turn {i} red") for i in range(9)]
+    cut, fits = group(turns, ["tree " * 20, "yes"], None), group(turns, ["yes", "no"], None)
+    cached = Cached(scorer, tmp_path)
+    first = cached.score_all([cut])
+    again = cached.score_all([fits, cut])
+    assert same(first, scorer.score_all([cut]))
+    assert np.allclose(again[0], scorer.score_all([fits])[0], rtol=1e-5, atol=1e-6)
+    assert abs(again[0][0] - first[0][1]) > 1e-4
+    assert same(again[1:], first)
+    assert (cached.hits, cached.misses) == (2, 4)
 
 
 def test_another_fingerprint_prompt_or_boundary_is_another_key(tmp_path):

@@ -96,6 +96,11 @@ class Committee:
         each = [[e.refused for e in encode_all(preferences, t.loaded.policy)] for t in self.trunks]
         return [next(filter(None, reasons), "") for reasons in zip(*each, strict=True)]
 
+    def cut(self, preferences: Sequence[Preference]) -> list[bool]:
+        """Whether a trunk has to cut each preference's prompt."""
+        each = [[e.dropped_tokens > 0 for e in encode_all(preferences, t.loaded.policy)] for t in self.trunks]
+        return [any(of) for of in zip(*each, strict=True)] if each else [False] * len(preferences)
+
     def texts(self, preference: Preference) -> list[str]:
         """The exact strings that the first trunk reads."""
         return self.trunks[0].texts(preference)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from plaudit.errors import PlauditError
 from plaudit.records import Preference, conversation_digest, digest
-from plaudit.rewards.stream import refusals
+from plaudit.rewards.stream import cut, refusals
 from plaudit.scorer import Scorer
 
 FILE = "scores.sqlite"
@@ -26,7 +26,8 @@ class Cached:
     """A scorer in front of which a cache stands. `hits` and `misses` count responses.
 
     Only the missing responses of a preference go to the scorer, so its score of a response must not depend on the other
-    responses: that is what a fingerprint promises.
+    responses: that is what a fingerprint promises. Where a prompt has to be cut it does depend on the longest of them:
+    such a preference is kept and asked for as a whole.
     """
 
     def __init__(self, scorer: Scorer, folder: str | Path) -> None:
@@ -39,9 +40,11 @@ class Cached:
         rows = list(preferences)
         if self._store is None:
             return self.inner.score_all(rows)
-        keys = [_keys(self.fingerprint, p) for p in rows]
+        whole = cut(self.inner, rows)
+        keys = [_keys(self.fingerprint, p, together=w) for p, w in zip(rows, whole)]
         known = self._look_up({k for of in keys for k in of})
         missing = [[i for i, k in enumerate(of) if k not in known] for of in keys]
+        missing = [list(range(len(of))) if w and lost else lost for w, of, lost in zip(whole, keys, missing)]
         asked = [n for n, of in enumerate(missing) if of]
         found = self.inner.score_all([_only(rows[n], missing[n]) for n in asked])
         for n, scores in zip(asked, found):
@@ -106,9 +109,10 @@ def _broken(path: Path, error: Exception) -> PlauditError:
     return PlauditError(f"{path}: the score cache cannot be used: {error}", advice="remove it, or name another --cache")
 
 
-def _keys(fingerprint: str, preference: Preference) -> list[bytes]:
-    prompt = conversation_digest(preference.prompt)
-    return [bytes.fromhex(digest(fingerprint, prompt, conversation_digest(r))) for r in preference.responses]
+def _keys(fingerprint: str, preference: Preference, *, together: bool) -> list[bytes]:
+    """One per response; `together`: the other responses count as well."""
+    prompt, own = conversation_digest(preference.prompt), [conversation_digest(r) for r in preference.responses]
+    return [bytes.fromhex(digest(fingerprint, prompt, r, *(own if together else ()))) for r in own]
 
 
 def _only(preference: Preference, which: list[int]) -> Preference:

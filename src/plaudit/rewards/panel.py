@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plaudit.errors import PlauditError
 from plaudit.records import Preference, digest
-from plaudit.rewards.stream import refusals
+from plaudit.rewards.stream import cut, refusals
 from plaudit.scorer import Panel, Scorer
 from plaudit.signals.aggregate import Combine, aggregate
 
@@ -58,6 +58,10 @@ class Together:
         """Why a member cannot take each preference, '' where all can; empty when none of them ever refuses."""
         each = [found for member in self.members if (found := refusals(member, preferences))]
         return [next(filter(None, reasons), "") for reasons in zip(*each, strict=True)]
+
+    def cut(self, preferences: Sequence[Preference]) -> list[bool]:
+        """Whether a member has to cut each preference's prompt."""
+        return [any(of) for of in zip(*(cut(member, preferences) for member in self.members), strict=True)]
 
 
 def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:

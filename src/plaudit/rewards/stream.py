@@ -108,6 +108,22 @@ def refusals(scorer: Scorer, preferences: Sequence[Preference]) -> list[str]:
     return [encoded.refused for encoded in encode_all(preferences, loaded.policy)]
 
 
+def cut(scorer: Scorer, preferences: Sequence[Preference]) -> list[bool]:
+    """Whether a model has to cut each preference's prompt, which then depends on the longest of the responses.
+
+    Asked as `refusals` are: a scorer made of others says it itself; one that reads no tokens never cuts.
+    """
+    own = getattr(scorer, "cut", None)
+    if own is not None:
+        return own(preferences)
+    loaded = getattr(scorer, "loaded", None)
+    if loaded is None:
+        return [False] * len(preferences)
+    from plaudit.models.tokens import encode_all
+
+    return [encoded.dropped_tokens > 0 for encoded in encode_all(preferences, loaded.policy)]
+
+
 def place(preference: Preference) -> str:
     """How a preference is named in messages: where it stands and its id."""
     return f"{preference.source} (id {preference.id})" if preference.source else f"id {preference.id}"
