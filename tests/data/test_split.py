@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plaudit.data.split import folds, group_digest, group_text, groups_of, held_out, mix
-from plaudit.records import message, pair
+from plaudit.records import Message, message, pair
 from tiers import examples
 
 digests = st.lists(st.integers(0, 2**64 - 1), min_size=2, max_size=300).map(lambda v: np.array(v, np.uint64))
@@ -22,6 +22,14 @@ def test_what_a_group_is():
     assert [group_text(named, by) for by in ("auto", "group", "first_user_turn")] == ["post 3", "post 3", "Hi there"]
     assert group_text(pair((message("raw", "<s> Hi"),), "a", "b")) == "<s> Hi"
     assert group_text(pair((), "a", "b", id="x")) == "x"
+
+
+def test_prompts_without_words_are_no_group_of_their_own():
+    for turns in ((message("user", ""),), (message("system", "Be kind."), message("user", " \n"))):
+        assert [group_text(pair(turns, "a", "b", id=name)) for name in "xy"] == ["x", "y"]
+    shown = [(Message("user", ({"type": "image", "image": name},)),) for name in ("cat.png", "dog.png", "cat.png")]
+    one, other, again = (group_text(pair(turns, "a", "b", id=str(i))) for i, turns in enumerate(shown))
+    assert one == again != other
 
 
 def test_the_digest_is_the_same_everywhere():

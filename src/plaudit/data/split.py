@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from plaudit.records import Preference
+from plaudit.records import Preference, conversation_digest
 from plaudit.seeds import seed_for
 
 GroupBy = Literal["auto", "first_user_turn", "prompt", "group", "id"]
@@ -19,7 +19,8 @@ GroupBy = Literal["auto", "first_user_turn", "prompt", "group", "id"]
 def group_text(preference: Preference, by: GroupBy = "auto") -> str:
     """What makes two preferences share a prompt group: text, white space folded.
 
-    `auto`: the file's own group when it has one, else the first user turn. A record without a prompt is its own group.
+    `auto`: the file's own group when it has one, else the first user turn. A record without a prompt, or with an empty
+    one, is its own group; a prompt of pictures alone is known by them.
 
     >>> from plaudit.records import message, pair
     >>> group_text(pair((message("user", " Why is  the sky\\n blue?"),), "a", "b"))
@@ -32,8 +33,14 @@ def group_text(preference: Preference, by: GroupBy = "auto") -> str:
     if by != "prompt":
         for turn in preference.prompt:
             if turn.role == "user":
-                return " ".join(turn.text.split())
-    return " ".join(" ".join(turn.text for turn in preference.prompt).split()) or preference.id
+                return " ".join(turn.text.split()) or _wordless(preference)
+    return " ".join(" ".join(turn.text for turn in preference.prompt).split()) or _wordless(preference)
+
+
+def _wordless(preference: Preference) -> str:
+    """What tells a prompt without words from others: its pictures, else the record itself."""
+    media = any(not isinstance(part, str) for turn in preference.prompt for part in turn.parts)
+    return conversation_digest(preference.prompt) if media else preference.id
 
 
 def group_digest(preference: Preference, by: GroupBy = "auto") -> int:
