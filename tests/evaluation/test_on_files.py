@@ -159,6 +159,8 @@ def test_breakdown_by_source_shows_files_that_pull_in_opposite_directions(tmp_pa
         ((None, ["a"]), {}, "name a scorer"),
         (("length", ["a"]), {"scores": "f"}, "takes the place of the scorer"),
         (("length",), {"suite": "rmb"}, "needs --suite-data"),
+        (("length", ["a"]), {"missing": "loss"}, "--missing is about stored scores"),
+        ((None, ["a"]), {"scores": "f", "cache": "c", "dtype": "bfloat16"}, "--dtype does nothing.*\n--cache does"),
         (("length", ["a"]), {"tie": "half"}, "tie: Extra inputs"),
     ],
 )

@@ -136,3 +136,11 @@ def test_only_a_committee_has_members(file, tmp_path, together, capsys):
         plaudit.load("length").opinion("q", "a")
     with pytest.raises(PlauditError, match="no response"):
         plaudit.load(together).opinion("q", [])
+
+
+def test_a_precision_or_length_that_heads_do_not_obey_is_said(heads, capsys):
+    plaudit.load(heads)
+    assert capsys.readouterr().err == ""
+    plaudit.load(heads, dtype="bfloat16", max_length=64)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "fitted with dtype float32, which stays; bfloat16 is not used" in line

@@ -109,6 +109,12 @@ def _refuse_contradictions(scorer: Any, inputs: list, suites: list[str], asked: 
         mistakes.append("--suite needs --suite-data, the folder that holds the suite's data")
     if asked.scores and len(suites) > 1:
         mistakes.append("--scores grades one suite at a time")
+    if not asked.scores and asked.missing != "error":
+        mistakes.append("--missing is about stored scores: name them with --scores")
+    running = ("dtype", "device", "batch_tokens", "max_length", "cache") if asked.scores else ()
+    for name in running:
+        if getattr(asked, name) != type(asked).model_fields[name].default:
+            mistakes.append(f"--{name.replace('_', '-')} does nothing with --scores: no scorer runs")
     if asked.output_dir and Path(asked.output_dir).exists():
         mistakes.append(f"{asked.output_dir} exists already")
     if mistakes:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from plaudit.errors import PlauditError
 from plaudit.records import Preference, digest
+from plaudit.report.terminal import note
 from plaudit.rewards.stream import cut, refusals
 from plaudit.scorer import Panel, Scorer
 from plaudit.signals.aggregate import Combine, aggregate
@@ -64,6 +65,14 @@ class Together:
         return [any(of) for of in zip(*(cut(member, preferences) for member in self.members), strict=True)]
 
 
+def _say_unread(folder: Path, trunks: Sequence[dict[str, Any]], options: dict[str, Any]) -> None:
+    """Heads were fitted on trunks read in one way: another precision or length that is asked for is not obeyed."""
+    asked = {k: options.get(k) for k in ("dtype", "max_length") if options.get(k) not in (None, "float32")}
+    for name, value in asked.items():
+        if was := sorted({str(t[name]) for t in trunks} - {str(value)}):
+            note(f"{folder}: its heads were fitted with {name} {', '.join(was)}, which stays; {value} is not used")
+
+
 def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
     """The committee in a folder; `ask` loads a scorer by name.
 
@@ -74,6 +83,7 @@ def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
 
     document = read_document(folder)
     if document["kind"] == "heads":
+        _say_unread(folder, document["trunks"], options)
         kept = {k: options[k] for k in ("device", "budget", "trust_remote_code", "allow_pickles") if k in options}
         return load_committee(folder, **kept)
     members = []
