@@ -49,6 +49,15 @@ def test_the_screen_says_what_was_lost_and_how_to_use_the_file(pairs, tmp_path, 
     assert "dataset_info.json" in err
 
 
+def test_where_nothing_is_kept_no_file_is_left_that_stops_the_next_try(tmp_path, capsys):
+    bad, target = tmp_path / "bad.jsonl", tmp_path / "out.jsonl"
+    bad.write_text('{"prompt": "2+2?", "chosen": "4", "rejected": "4"}\n')
+    status, _, err = convert(capsys, bad, "--to", "trl", "--output", target)
+    assert status == 2 and "nothing could be written" in err and not target.exists()
+    status, _, err = convert(capsys, bad, "--to", "trl", "--output", target, "--rejects", tmp_path / "." / "out.jsonl")
+    assert status == 2 and "name the same file" in err and not target.exists()
+
+
 def test_rejects_and_columns(pairs, tmp_path, capsys):
     odd = tmp_path / "odd.jsonl"
     odd.write_text('{"q": "2+2?", "good": "4", "bad": "5"}\n{"q": "2+2?"}\n')

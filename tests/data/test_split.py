@@ -21,12 +21,13 @@ def test_what_a_group_is():
     named = pair(talk, "a", "b", id="7", group="post 3")
     assert [group_text(named, by) for by in ("auto", "group", "first_user_turn")] == ["post 3", "post 3", "Hi there"]
     assert group_text(pair((message("raw", "<s> Hi"),), "a", "b")) == "<s> Hi"
-    assert group_text(pair((), "a", "b", id="x")) == "x"
 
 
-def test_prompts_without_words_are_no_group_of_their_own():
-    for turns in ((message("user", ""),), (message("system", "Be kind."), message("user", " \n"))):
-        assert [group_text(pair(turns, "a", "b", id=name)) for name in "xy"] == ["x", "y"]
+def test_without_words_in_the_prompt_only_copies_share_a_group():
+    for turns in ((), (message("user", ""),), (message("system", "Be kind."), message("user", " \n"))):
+        rows = [pair(turns, *sides, id=sides[0]) for sides in (("a", "b"), ("b", "a"), ("a", "c"))]
+        one, turned, other = map(group_text, rows)
+        assert one == turned != other
     shown = [(Message("user", ({"type": "image", "image": name},)),) for name in ("cat.png", "dog.png", "cat.png")]
     one, other, again = (group_text(pair(turns, "a", "b", id=str(i))) for i, turns in enumerate(shown))
     assert one == again != other

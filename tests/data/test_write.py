@@ -309,8 +309,13 @@ def test_parquet_has_a_fixed_schema_and_row_groups(tmp_path, monkeypatch):
     write([replace(PAIR, id=str(i)) for i in range(5)], "canonical", tmp_path / "out.parquet")
     file = pq.ParquetFile(tmp_path / "out.parquet")
     assert (file.num_row_groups, file.metadata.num_rows) == (3, 5)
-    write([TIE], "trl", tmp_path / "none.parquet")
-    assert pq.read_table(tmp_path / "none.parquet").num_rows == 0
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_where_nothing_can_be_written_only_the_list_of_what_was_skipped_appears(tmp_path, suffix):
+    done = write([TIE], "llama-factory", tmp_path / f"none.{suffix}")
+    assert (done.written, done.skipped, done.usage) == (0, 1, "")
+    assert [p.name for p in tmp_path.iterdir()] == [f"none.{suffix}.skipped.jsonl"]
 
 
 def test_an_existing_file_is_never_touched(tmp_path):

@@ -44,12 +44,15 @@ def convert(
     from plaudit.data.read import read
     from plaudit.data.rejects import keep_rejects
     from plaudit.data.write import write, writer
+    from plaudit.errors import OptionError
     from plaudit.report import terminal
 
     writer(to)  # a wrong name is told before anything is read
     limits = Limits(line_bytes=options.line_bytes)
     rows: Iterable[Row] = read(files, layout=options.layout, columns=renames(options.columns), limits=limits)
     if options.rejects is not None:
+        if options.rejects.resolve() == output.resolve():
+            raise OptionError(["--rejects and --output name the same file"])
         rows = keep_rejects(rows, options.rejects)
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -93,7 +96,10 @@ def _show(done: "Written", counts: Counter[str], reasons: Counter[str]) -> None:
         )
     for words in filter(None, (done.cannot_hold, *done.warnings)):
         note(words)
-    for extra in done.files[1:]:
-        note(f"see also {extra}")
+    for extra in done.files:
+        if extra != done.path:
+            note(f"see also {extra}")
+    if not done.written:
+        note(f"nothing could be written: {done.path} was not made")
     if done.usage:
         note(done.usage)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from plaudit.records import Preference, conversation_digest
+from plaudit.records import Preference, conversation_digest, digest
 from plaudit.seeds import seed_for
 
 GroupBy = Literal["auto", "first_user_turn", "prompt", "group", "id"]
@@ -20,13 +20,13 @@ def group_text(preference: Preference, by: GroupBy = "auto") -> str:
     """What makes two preferences share a prompt group: text, white space folded.
 
     `auto`: the file's own group when it has one, else the first user turn. A record without a prompt, or with an empty
-    one, is its own group; a prompt of pictures alone is known by them.
+    one, is a group with its copies alone; a prompt of pictures alone is known by them.
 
     >>> from plaudit.records import message, pair
     >>> group_text(pair((message("user", " Why is  the sky\\n blue?"),), "a", "b"))
     'Why is the sky blue?'
     """
-    if by == "id" or not (preference.prompt or preference.group):
+    if by == "id":
         return preference.id
     if preference.group and by in ("auto", "group"):
         return preference.group
@@ -38,9 +38,10 @@ def group_text(preference: Preference, by: GroupBy = "auto") -> str:
 
 
 def _wordless(preference: Preference) -> str:
-    """What tells a prompt without words from others: its pictures, else the record itself."""
-    media = any(not isinstance(part, str) for turn in preference.prompt for part in turn.parts)
-    return conversation_digest(preference.prompt) if media else preference.id
+    """What tells a prompt without words from others: its pictures, else the responses, in whatever order they come."""
+    if any(not isinstance(part, str) for turn in preference.prompt for part in turn.parts):
+        return conversation_digest(preference.prompt)
+    return digest(*sorted(map(conversation_digest, preference.responses)))
 
 
 def group_digest(preference: Preference, by: GroupBy = "auto") -> int:

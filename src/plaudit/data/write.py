@@ -77,7 +77,7 @@ def write(preferences: Iterable[Record], to: str, path: str | PathLike, *, as_pa
     """Write records in the layout `to`: trl, openrlhf, nemo_rl, llama_factory, canonical, or another that writes.
 
     The suffix of `path` decides the form: jsonl, json, csv (each also with .gz), parquet. An existing file is never
-    overwritten; the file appears whole or not at all. Records that the layout cannot hold are listed, with the reason,
+    overwritten; the file appears whole or not at all, and not when no record could be written. Records that the layout cannot hold are listed, with the reason,
     in `path`.skipped.jsonl, which is itself readable. With `as_pairs` a list of more than two is written as its
     comparisons, its weight split evenly over them.
 
@@ -98,15 +98,16 @@ def write(preferences: Iterable[Record], to: str, path: str | PathLike, *, as_pa
     with sink(target, getattr(part, "PARQUET", {}), part.HOLDS) as out, sink(skipped_at, {}, frozenset()) as skipped:
         _all(preferences, part, out, skipped, tally, as_pairs)
         with _together() as published:
-            out.publish()
-            published.append(target)
+            if tally.written:
+                out.publish()
+                published.append(target)
             if tally.reasons:
                 skipped.publish()
                 published.append(skipped_at)
-            if entry_at is not None:
+            if entry_at is not None and tally.written:
                 _write_entry(entry_at, part.companion(target))
                 published.append(entry_at)
-    usage = part.usage(str(target)) if hasattr(part, "usage") else ""
+    usage = part.usage(str(target)) if hasattr(part, "usage") and tally.written else ""
     names = (*_WORDS, *sorted(tally.lost.keys() - _WORDS.keys()))
     return Written(
         str(target), name, tally.written, tally.reasons.total(), dict(tally.reasons.most_common()),
