@@ -76,6 +76,16 @@ def test_the_stronger_audit_keeps_the_benchmark_and_no_folder_of_it(tmp_path, ca
     assert "smollm2" not in printed.err
 
 
+def test_one_prompt_alone_teaches_nothing_and_the_screen_says_so(tmp_path, cache, capsys):
+    file = tmp_path / "one.jsonl"
+    rows = [{"prompt": "Say it.", "chosen": f"kind {i}", "rejected": f"rude {i}"} for i in range(60)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    show(audit([file], model="tiny", members=2, cache=cache).summary, [str(file)], "a")
+    said = capsys.readouterr().err
+    assert "all comparisons are of one prompt" in said
+    assert "bring rows of other prompts" in said
+
+
 def test_a_lead_over_length_that_is_not_sure_sends_to_the_pairs_first(tmp_path, cache, capsys):
     file = world(tmp_path / "w.jsonl")
     found = audit([file], model="tiny", members=2, cache=cache).summary

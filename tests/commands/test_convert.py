@@ -53,9 +53,13 @@ def test_where_nothing_is_kept_no_file_is_left_that_stops_the_next_try(tmp_path,
     bad, target = tmp_path / "bad.jsonl", tmp_path / "out.jsonl"
     bad.write_text('{"prompt": "2+2?", "chosen": "4", "rejected": "4"}\n')
     status, _, err = convert(capsys, bad, "--to", "trl", "--output", target)
-    assert status == 2 and "nothing could be written" in err and not target.exists()
+    assert status == 2
+    assert "nothing could be written" in err
+    assert not target.exists()
     status, _, err = convert(capsys, bad, "--to", "trl", "--output", target, "--rejects", tmp_path / "." / "out.jsonl")
-    assert status == 2 and "name the same file" in err and not target.exists()
+    assert status == 2
+    assert "name the same file" in err
+    assert not target.exists()
 
 
 def test_rejects_and_columns(pairs, tmp_path, capsys):

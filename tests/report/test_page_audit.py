@@ -165,6 +165,15 @@ def test_few_rows_ask_for_more_rows_before_a_larger_model(columns):
     assert "Here D is the folder this page lies in, and MORE another file of the same kind." in words(html)
 
 
+def test_one_prompt_alone_teaches_nothing_and_the_page_says_so(columns):
+    found = document(columns) | {"folds": 1}
+    found["rows"]["groups"] = 1
+    found["accuracy"] = {"score": 0.5, "low": 0.05, "high": 0.95, "n": 60}
+    said = words(page(found, columns, []))
+    assert "All comparisons are of one prompt" in said
+    assert "Bring rows of other prompts" in said
+
+
 def test_all_files_are_named_and_placeholders_only_where_a_command_holds_them(columns):
     found = document(columns)
     found["accuracy"]["low"] = 0.45

@@ -130,6 +130,8 @@ def _notes(found: Mapping[str, Any]) -> None:
                 f"do not act on these verdicts: from {words.counted(held['n'], 'comparison')}{words.ties(found)} "
                 f"it cannot be told from a coin; bring more rows{'' if words.few(found) else ' or a stronger --model'}"
             )
+        if words.unlearned(found):
+            terminal.note(f"{words.unlearned(found)}; bring rows of other prompts")
     if found["length"]["ahead"] is not None:
         _length(found)
     _rates(found["noise"])

@@ -77,9 +77,9 @@ def write(preferences: Iterable[Record], to: str, path: str | PathLike, *, as_pa
     """Write records in the layout `to`: trl, openrlhf, nemo_rl, llama_factory, canonical, or another that writes.
 
     The suffix of `path` decides the form: jsonl, json, csv (each also with .gz), parquet. An existing file is never
-    overwritten; the file appears whole or not at all, and not when no record could be written. Records that the layout cannot hold are listed, with the reason,
-    in `path`.skipped.jsonl, which is itself readable. With `as_pairs` a list of more than two is written as its
-    comparisons, its weight split evenly over them.
+    overwritten; the file appears whole or not at all, and not when no record could be written. Records that the
+    layout cannot hold are listed, with the reason, in `path`.skipped.jsonl, which is itself readable. With `as_pairs` a
+    list of more than two is written as its comparisons, its weight split evenly over them.
 
     >>> import tempfile; from plaudit.records import group, pair
     >>> target = Path(tempfile.mkdtemp()) / "pairs.jsonl"

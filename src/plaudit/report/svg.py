@@ -96,8 +96,8 @@ def histogram(
 def curves(metrics: Sequence[Mapping[str, Any]]) -> str:
     """The curves of a training run as small multiples: the lines of its `metrics.jsonl`, each a mapping with `step`.
 
-    Draws what is there of loss (as trained, plain Bradley-Terry, held out in either), accuracy, margin, rewards, learning rate
-    and gradient norm; unknown keys are left alone.
+    Draws what is there of loss (as trained, plain Bradley-Terry, held out in either), accuracy, margin, rewards,
+    learning rate and gradient norm; unknown keys are left alone.
     """
     rows = [m for m in metrics if isinstance(m.get("step"), int | float)]
     panels = [panel for title, found, reference in _training_panels(rows) if (panel := (title, found, reference))[1]]

@@ -85,8 +85,21 @@ def near_length(found: Mapping[str, Any]) -> bool:
 
 
 def few(found: Mapping[str, Any]) -> bool:
-    """Are there so few comparisons with a winner that more rows come before anything else?"""
-    return 0 < found["accuracy"]["n"] < FEW
+    """Are there so few comparisons with a winner, or prompts, that more rows come before anything else?"""
+    return 0 < found["accuracy"]["n"] < FEW or bool(unlearned(found))
+
+
+def unlearned(found: Mapping[str, Any]) -> str:
+    """Why no member could learn from any other prompt; empty where members could.
+
+    >>> unlearned({"folds": 1, "rows": {"groups": 1}})
+    'all comparisons are of one prompt, and every member learns from other prompts only: none could learn anything'
+    """
+    if found["folds"] != 1:
+        return ""
+    n = found["rows"]["groups"]
+    whose = "are of one prompt" if n == 1 else f"are of {n} prompts, which fell into one fold"
+    return f"all comparisons {whose}, and every member learns from other prompts only: none could learn anything"
 
 
 def counted(n: int, what: str) -> str:
@@ -189,12 +202,18 @@ def _blind(found: Mapping[str, Any]) -> tuple[str, ...]:
         f"{_models(found)} voted on {_all(found['rows']['comparisons'])}, each only on rows it had not "
         f"learned from, and agrees with {share(held['score'])} of the labels ({share(held['low'])} to "
         f"{share(held['high'])}): not surely better than a coin.",
-        f"Its verdicts say little about single rows. {_cure(found)}; the checks without a model, further down, hold as "
-        "they are.",
+        f"{_sentence(unlearned(found))}Its verdicts say little about single rows. {_cure(found)}; the checks without a "
+        "model, further down, hold as they are.",
     )
 
 
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}. " if words else ""
+
+
 def _cure(found: Mapping[str, Any]) -> str:
+    if unlearned(found):
+        return "Bring rows of other prompts"
     if few(found):
         return (
             f"There is little to learn from in {counted(found['accuracy']['n'], 'comparison')}: bring more rows first"
