@@ -2,10 +2,14 @@
 
 import pytest
 import torch
+from transformers import BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
 from families import FAMILIES, tiny_family
 from plaudit.errors import OptionError
+from plaudit.models.backbone import load_backbone
 from plaudit.models.lora import attach, is_adapted, merge, merged_state
+from plaudit.training.options import TrainOptions
+from plaudit.training.start import ready
 
 
 def run(model, ids):
@@ -60,3 +64,25 @@ def test_unknown_targets_are_named():
     model, _ = tiny_family("llama")
     with pytest.raises(OptionError, match="no_such"):
         attach(model, targets=["no_such"])
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("lacking", ["pooler", "pre_classifier"])
+def test_what_the_base_lacks_goes_with_the_adapters(tmp_path, lacking, seed):
+    """A pooler that was drawn for one training is no part of the base: others would draw another."""
+    base = tmp_path / "base"
+    if lacking == "pooler":
+        model, tokenizer = tiny_family("bert")
+        BertForMaskedLM(model.config).save_pretrained(base)
+    else:
+        tokenizer = tiny_family("bert")[1]
+        size = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "max_position_embeddings": 64}
+        DistilBertForMaskedLM(DistilBertConfig(vocab_size=len(tokenizer), **size, pad_token_id=0)).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    loaded = ready(str(base), TrainOptions(tuning="lora", seed=seed, lora_r=2))
+    assert loaded.drawn == (lacking,)
+    assert any(f"{lacking}.modules_to_save" in n for n, p in loaded.model.named_parameters() if p.requires_grad)
+    loaded.model.save_pretrained(tmp_path / "adapter")
+    again = load_backbone(tmp_path / "adapter")
+    assert again.drawn == ()
+    torch.testing.assert_close(run(again.model, IDS), run(loaded.model.eval(), IDS))

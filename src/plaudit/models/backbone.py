@@ -28,6 +28,7 @@ from plaudit.seeds import generator
 
 LONGEST = 2048  # tokens, where neither the caller nor the checkpoint says
 FACTS = "plaudit.json"
+HEADS = ("score", "classifier")  # modules that peft's task type trains and saves by itself
 SCORERS = ("RewardModel", "ForRewardModeling", "ForCausalLM")  # names under which others save a model with a head
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -38,7 +39,7 @@ class Loaded:
 
     `head`: whether its scoring head was found in the files, imported from another tool's file, or is fresh. `warnings`
     were printed already. `facts` is the checkpoint's plaudit.json ({} elsewhere). `fingerprint` names weights and
-    configuration as loaded.
+    configuration as loaded. `drawn`: modules beside the head that the files lacked (BERT's pooler), drawn as it was.
     """
 
     model: Any
@@ -50,6 +51,7 @@ class Loaded:
     fingerprint: str
     warnings: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    drawn: tuple[str, ...] = ()
 
 
 def load_backbone(
@@ -91,7 +93,9 @@ def load_backbone(
         tokenizer = _tokenizer(str(adapter) if own else source, trust)
         config, trained = _config(source, trust, for_training=for_training, dropout=dropout)
         model, missing = _model(source, config, DTYPES[dtype], trust, allow_pickles)
-        warnings = _draw(model, missing, source, seed)
+        drawn = _draw(model, missing, source, seed)
+        drawn = [name for name in drawn if not adapter or name not in foreign.saved_whole(adapter)]
+        warnings = [f"its {name} was not in the files and starts at random" for name in drawn]
         model, head, more = _head(model, source, adapter, trained and not missing, allow_pickles, merge=merge)
     warnings += more + settle_padding(model, tokenizer, trained=head == "found")
     warnings += template.adopt(tokenizer, encoder=not is_causal(model))
@@ -103,7 +107,9 @@ def load_backbone(
     policy = _policy(model, tokenizer, max_length, facts)
     model.name_or_path = model.config._name_or_path = origin  # adapters write it down: a name, not a machine's path
     family = model.config.model_type
-    return Loaded(model.eval(), tokenizer, policy, family, origin, head, fingerprint(model), warnings, facts)
+    return Loaded(
+        model.eval(), tokenizer, policy, family, origin, head, fingerprint(model), warnings, facts, tuple(drawn)
+    )
 
 
 def _head(
@@ -245,7 +251,7 @@ def _model(
 
 
 def _draw(model: Any, missing: list[str], source: str, seed: int) -> list[str]:
-    """Give weights that the files lack their seeded start; only a head may be lacking.
+    """Give weights that the files lack their seeded start; only a head may be lacking. Returns what else it took.
 
     Raises:
         PlauditError: weights of the trunk are missing.
@@ -269,7 +275,8 @@ def _draw(model: Any, missing: list[str], source: str, seed: int) -> list[str]:
                 weight.copy_(torch.from_numpy(draw))
             else:
                 weight.fill_(1.0 if name.endswith("weight") else 0.0)
-    return ["its pooler was not in the files and starts at random"] if any("pooler" in n for n in missing) else []
+    modules = dict.fromkeys(name.removeprefix(trunk).split(".")[0] for name in missing)
+    return [name for name in modules if name not in HEADS]
 
 
 def _policy(model: Any, tokenizer: Any, max_length: int | None, facts: dict[str, Any]) -> TokenPolicy:

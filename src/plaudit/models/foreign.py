@@ -70,6 +70,12 @@ def adapter_base(source: str) -> tuple[str, Path | None]:
     return str(base), Path(source)
 
 
+def saved_whole(adapter: Path) -> list[str]:
+    """The modules that a folder of adapters holds as they are."""
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    return list(config.get("modules_to_save") or ())
+
+
 def with_adapter(model: Any, adapter: Path) -> tuple[Any, bool, list[str]]:
     """The base inside peft's wrapper with its adapters, whether they brought a head, and what is to be said."""
     from peft import PeftConfig, PeftModel

@@ -18,12 +18,13 @@ from plaudit.seeds import generator
 
 def attach(
     model: Any, *, r: int = 16, alpha: float = 32.0, dropout: float = 0.0, targets: str | Sequence[str] = "all-linear",
-    seed: int = 0,
+    seed: int = 0, whole: Sequence[str] = (),
 ) -> Any:  # fmt: skip
     """The model inside a peft wrapper: adapters and head are trainable, all else is frozen.
 
     `targets`: names of modules that get adapters, or "all-linear". The task type makes peft train and save the head:
-    without it the head would stay random and would not be saved.
+    without it the head would stay random and would not be saved. `whole`: modules that are treated like the head,
+    because the base's files lack them: whoever loads the adapters would draw others.
 
     Raises:
         OptionError: no module has one of these names.
@@ -34,7 +35,8 @@ def attach(
     scale: Any = alpha  # declared an int, any number works
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS, r=r, lora_alpha=scale, lora_dropout=dropout, target_modules=names,
-        fan_in_fan_out=_has_conv1d(model),
+        fan_in_fan_out=_has_conv1d(model), modules_to_save=list(whole) or None,
+        exclude_modules=rf"(.*\.)?({'|'.join(whole)})(\..*)?" if whole else None,
     )  # fmt: skip
     with quiet(), torch.random.fork_rng(devices=[]):
         try:

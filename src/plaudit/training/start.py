@@ -78,6 +78,7 @@ def ready(model: str, options: TrainOptions) -> Loaded:
         loaded.model = attach(
             loaded.model, r=options.lora_r, alpha=options.lora_alpha, dropout=options.lora_dropout,
             targets=targets if targets == "all-linear" else [t.strip() for t in targets.split(",")], seed=options.seed,
+            whole=loaded.drawn,
         )  # fmt: skip
     elif options.tuning == "frozen":
         for p in loaded.model.base_model.parameters():
