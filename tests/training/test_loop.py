@@ -277,6 +277,10 @@ def test_a_folder_in_use_and_nothing_to_train_on(tmp_path, file):
         go(file, tmp_path / "D")
     with pytest.raises(PlauditError, match="is a file"):
         go(file, tmp_path / "pairs.jsonl")
+    with pytest.raises(PlauditError, match="pairs.jsonl/D: cannot be made: Not a directory"):
+        go(file, tmp_path / "pairs.jsonl" / "D")
+    with pytest.raises(PlauditError, match=r"no preference is left(.|\n)*first of 30.*pairs.jsonl.* do not fit 8"):
+        go(file, tmp_path / "E", max_length=8)
     (tmp_path / "empty.jsonl").write_text("broken\n")
     with pytest.raises(PlauditError, match="no preference is left"):
         go(str(tmp_path / "empty.jsonl"), tmp_path / "E")

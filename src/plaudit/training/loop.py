@@ -174,7 +174,10 @@ class Run:
 
     def go(self, resume_run: bool, allow_changes: bool = False) -> dict[str, Any]:
         """Train to the end, or from where a checkpoint stands."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlauditError(f"{self.folder}: cannot be made: {error.strerror}") from error
         if resume_run:
             self._take_up(allow_changes)
         if self._enough() and is_sealed(self.folder / "final") and (self.folder / "run.json").exists():

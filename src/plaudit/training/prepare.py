@@ -117,7 +117,9 @@ def prepare(
         picked = [i for i in keep if inside[i] == wanted]
         sides[name] = _part([found[i] for i in picked], [encoded[i] for i in picked], options.group_by, rated)
     if not len(sides["train"]):
-        raise PlauditError("no preference is left to train on", advice="`plaudit inspect` shows why rows were dropped")
+        fell = f" of {len(dropped):,} that fell out: {': '.join(dropped[0])}" if dropped else ""
+        advice = "`plaudit inspect` shows what the files hold" if not fell else f"the first{fell}"
+        raise PlauditError("no preference is left to train on", advice=advice)
     if not sides["train"].columns.own_weight.any():
         reason = "every preference to train on weighs 0, so nothing would be learned"
         raise PlauditError(
