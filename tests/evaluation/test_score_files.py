@@ -198,3 +198,8 @@ def test_a_stored_score_that_is_not_finite_names_its_row(tmp_path, missing, advi
     rated = group("p", ["x"], None, id="a", ratings=({"stars": 1.0},), source="f:1")
     with pytest.raises(DataError, match=rf"f:1 \(id a\): its score in .* is not a finite number\n.*{advice}"):
         plaudit.evaluate(None, [rated], scores=tmp_path / "s.jsonl", missing=missing)
+
+
+def test_a_folder_for_rejects_that_there_is_not(file, tmp_path):
+    with pytest.raises(PlauditError, match=r"in\.jsonl is no folder"):
+        score(plaudit.load("length"), file, tmp_path / "out.jsonl", rejects=file / "bad.jsonl")

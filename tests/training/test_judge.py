@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from plaudit.errors import OptionError
+from plaudit.evaluation.evaluate import evaluate
 from plaudit.models.forward import Reader
 from plaudit.models.score import scores
 from plaudit.rewards.load import load
@@ -106,3 +107,15 @@ def test_held_out_scores_that_are_not_finite_end_the_run(tmp_path):
     with pytest.raises(Diverged, match=r"after step 1: a held-out score is not finite: .*a.jsonl:\d+"):
         go(file, tmp_path / "D", learning_rate=1e38, max_steps=1, lr_scheduler_type="constant", warmup_ratio=0)
     assert not (tmp_path / "D" / "final").exists()
+
+
+def test_length_alone_is_that_of_the_final_turn_as_everywhere(tmp_path):
+    """A response may hold earlier turns, long on the side whose answer is short."""
+    say = lambda *texts: [{"role": ("assistant", "user")[i % 2], "content": t} for i, t in enumerate(texts)]  # noqa: E731
+    rows = [
+        {"prompt": [{"role": "user", "content": f"q{i}"}], "ranks": [0, 1],
+         "responses": [say("Hm.", "Go on.", "A long answer."), say("A very long opening. " * 3, "Go on.", "No.")]}
+        for i in range(4)
+    ]  # fmt: skip
+    run = go(write(tmp_path / "p.jsonl", pairs(8)), tmp_path / "D", eval=(file := write(tmp_path / "m.jsonl", rows)))
+    assert run["held_out"]["plaudit/eval_length_only"] == evaluate("length", file).results[0].score == 1

@@ -99,6 +99,8 @@ def _kept_aside(rejects: Path | None, rows: Iterator[Row], resume: bool) -> Iter
     if rejects.exists() and not resume:
         raise PlauditError(f"{rejects} exists already", advice="name another file for --rejects")
     waiting = rejects.with_name(f".{rejects.name}.part")
+    if not rejects.parent.is_dir():
+        raise PlauditError(f"{rejects}: {rejects.parent} is no folder", advice="name another file for --rejects")
     waiting.unlink(missing_ok=True)
     try:
         yield keep_rejects(rows, waiting)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from plaudit.errors import OptionError
 from plaudit.models.forward import Reader
 from plaudit.models.score import scores
+from plaudit.rewards import length
 from plaudit.training.batches import everything
 from plaudit.training.labels import Labels
 from plaudit.training.objective import Objective
@@ -61,7 +62,7 @@ def judge(
         advice = "the last checkpoint is whole; lower --learning-rate, or look at these rows"
         raise Diverged(f"a held-out score is not finite: {', '.join(lost[:8])}", advice=advice)
     found = summary(values, part) | _costs(values, part, options, objective, labels)
-    lengths = [np.array([float(sum(len(m.text) for m in r)) for r in p.responses]) for p in part.preferences]
+    lengths = length.scorer().score_all(part.preferences)
     found["plaudit/eval_length_only"] = summary(lengths, part)["eval_accuracy"]
     point = found.get("plaudit/eval_point_loss", math.nan)
     if math.isnan(found["eval_loss"]):
