@@ -1,5 +1,6 @@
 """MetaRM: the paper's toy step, the exact order against finite differences, and nothing at all at eta 0."""
 
+import json
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -233,6 +234,8 @@ def test_both_orders_move_the_weights_and_differ(tmp_path):
     assert len(set(found.values())) == 3
     assert run["meta"] == {"groups": 6, "dropped": 0, "held_out_groups": 0}
     assert set(run["digests"]) >= {"meta"}
+    known = [set(json.loads((tmp_path / name / "final/plaudit.json").read_text())["groups"]["train"]) for name in found]
+    assert len(known[1]) == len(known[0]) + 6  # evaluation marks meta prompts too
 
 
 @pytest.mark.slow

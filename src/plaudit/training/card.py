@@ -16,9 +16,11 @@ def rows(prepared: Prepared) -> dict[str, int]:
 
 
 def groups(run: "Run") -> dict[str, Any]:
-    """Digests of the prompt groups trained on; `before`: those that the model it began from was trained on."""
-    found = sorted({int(g) for g in run.prepared.train.groups})
-    own: dict[str, Any] = {"by": run.options.group_by, "train": [f"{g:016x}" for g in found]}
+    """Digests of the prompt groups trained on, meta groups too; `before`: the same of the model it began from."""
+    found = {int(g) for g in run.prepared.train.groups}
+    if run.extras.ascent:
+        found |= run.extras.ascent.groups.prompts
+    own: dict[str, Any] = {"by": run.options.group_by, "train": [f"{g:016x}" for g in sorted(found)]}
     base = run.loaded.facts.get("groups")
     if not isinstance(base, dict) or "train" not in base:
         return own

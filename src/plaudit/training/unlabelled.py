@@ -20,7 +20,10 @@ from plaudit.training.prepare import gather
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Response groups, encoded; `dropped` of the rows could not be used; `shared` prompt groups are held out too."""
+    """Response groups, encoded; `dropped` of the rows could not be used; `shared` prompt groups are held out too.
+
+    `prompts`: the digests of their prompt groups.
+    """
 
     encoded: list[Encoded]
     size: int
@@ -29,6 +32,7 @@ class Unlabelled:
     digest: str
     dropped: int = 0
     shared: int = 0
+    prompts: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -66,5 +70,5 @@ def unlabelled(
     return Unlabelled(
         [encoded[i] for i in kept], options.meta_batch_size or options.batch_size, options.batch_tokens, options.seed,
         digest(*(several[i].content for i in kept)), len(found) + len(lost) - len(kept),
-        len(np.intersect1d(groups, np.asarray(held, np.uint64))),
+        len(np.intersect1d(groups, np.asarray(held, np.uint64))), frozenset(groups.tolist()),
     )  # fmt: skip
