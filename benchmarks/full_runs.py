@@ -73,22 +73,32 @@ def options_of(task: str, seed: int, args) -> TrainOptions:
     return TrainOptions(learning_rate=rate, epochs=epochs, **common)
 
 
+def name_of(task: str, seed: int, args, count: int) -> str:
+    """What a run is called in the cache."""
+    asked, model = options_of(task, seed, args), args.lora_model if task.startswith("lora-") else args.model
+    limited = f" {count} pairs" if count else ""
+    return f"{task} {model} {asked.peak():g} {asked.epochs:g} seed {seed} {args.dtype}{limited}"
+
+
+def learned(task: str, seed: int, args, count: int = 0) -> list[str]:
+    """The files that a run learns from."""
+    limit = min(count or LORA_PAIRS, LORA_PAIRS) if task.startswith("lora-") else count
+    return part_of(DATA[task.removeprefix("lora-")][0], limit, args.cache / f"{name_of(task, seed, args, count)}.jsonl")
+
+
 def run(task: str, seed: int, args, *, count: int = 0) -> dict[str, Any] | None:
     """One training and its evaluation, from the cache when it is there; None when nobody asked for it."""
     lora, asked = task.startswith("lora-"), options_of(task, seed, args)
     model, count = args.lora_model if lora else args.model, count or args.pairs
-    name = f"{task} {model} {asked.peak():g} {asked.epochs:g} seed {seed} {args.dtype}" + (
-        f" {count} pairs" if count else ""
-    )
+    name = name_of(task, seed, args, count)
     kept = args.cache / f"{name}.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
     if task not in args.only or seed >= args.seeds:
         return None
     print(name, flush=True)
-    train_files, test_files = DATA[task.removeprefix("lora-")]
-    limit = min(count or LORA_PAIRS, LORA_PAIRS) if lora else count
-    files, folder = part_of(train_files, limit, args.cache / f"{name}.jsonl"), args.cache / name
+    test_files = DATA[task.removeprefix("lora-")][1]
+    files, folder = learned(task, seed, args, count), args.cache / name
     done = train(files, model=model, output_dir=folder, options=asked, resume_run=folder.exists())
     scored = folder / "evaluated"
     shutil.rmtree(scored, ignore_errors=True)
@@ -111,12 +121,17 @@ def run(task: str, seed: int, args, *, count: int = 0) -> dict[str, Any] | None:
 # beside the reference
 
 
-def reference(name: str, args) -> dict[str, Any]:
-    """TF-IDF's C, its accuracy for every C, and what each test pair earns, by id."""
-    kept = args.cache / f"tfidf {name}.json"
+def reference(task: str, args, *, same_pairs: bool = False) -> dict[str, Any]:
+    """TF-IDF's C, its accuracy for every C, and what each test pair earns, by id.
+
+    It learns from all training pairs of the data, or from the same pairs as the first run of the task.
+    """
+    name = task.removeprefix("lora-")
+    kept = args.cache / f"tfidf {task + ' same pairs' if same_pairs else name}.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
-    sides = [judged([p for row in read(paths(files)) for p in row.records]) for files in DATA[name]]
+    files = learned(task, 0, args, args.pairs) if same_pairs else paths(DATA[name][0])
+    sides = [judged([p for row in read(f) for p in row.records]) for f in (files, paths(DATA[name][1]))]
     strength, folds = chosen_strength(sides[0])
     every = {c: Reference(sides[0], c).credit(sides[1]) for c in STRENGTHS}
     found = {
@@ -134,10 +149,10 @@ def credit(scores: dict[str, list[float]], pairs: list[Preference]) -> np.ndarra
     return (gap > 0) + 0.5 * (gap == 0)
 
 
-def compared(task: str, runs: list[dict[str, Any]], args) -> dict[str, Any]:
+def compared(task: str, runs: list[dict[str, Any]], args, *, same_pairs: bool = False) -> dict[str, Any]:
     """The mean over seeds against TF-IDF on the same test pairs, with a paired interval over prompt groups."""
     name = task.removeprefix("lora-")
-    other = reference(name, args)["credit"]
+    other = reference(task, args, same_pairs=same_pairs)["credit"]
     pairs = judged([p for row in read(paths(DATA[name][1])) for p in row.records])
     whole = len(pairs)
     pairs = [p for p in pairs if p.id in other and all(p.id in r["scores"] for r in runs)]
@@ -166,6 +181,7 @@ def tables(done: dict[str, list[dict[str, Any]]], beside: dict[str, dict[str, An
         "data and model",
         "seeds",
         "test pairs",
+        "left out",
         "prompts",
         "accuracy",
         "low",
@@ -187,6 +203,15 @@ def tables(done: dict[str, list[dict[str, Any]]], beside: dict[str, dict[str, An
                 single.append([label(task, args), r["seed"], one["name"], r["rows"]["train"], r["rows"]["dropped"], r["steps"],
                                one["n"], one["score"], one["low"], one["high"], one["ties"], one["length_only"]])  # fmt: skip
     out = [{"title": "mean over seeds, on the same test pairs as TF-IDF", "columns": columns, "rows": rows}]
+    if lora := [t for t in done if t.startswith("lora-")]:
+        out.append({
+            "title": "LoRA beside TF-IDF fitted on the same pairs",
+            "columns": ["data and model", "trained on", "accuracy", "TF-IDF", "ahead of TF-IDF", "low", "high"],
+            "rows": [
+                [label(t, args), done[t][0]["rows"]["train"], b["ours"], b["tfidf"], b["ahead"], *b["gap"]]
+                for t in lora for b in [compared(t, done[t], args, same_pairs=True)]
+            ],
+        })  # fmt: skip
     known = {t.removeprefix("lora-") for t in done}
     refs = [
         [CALLED[n], (f := reference(n, args))["strength"], *(f["accuracy"][str(c)] for c in STRENGTHS)]
