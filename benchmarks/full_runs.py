@@ -63,13 +63,14 @@ def part_of(files: list[str], count: int, target: Path) -> list[str]:
 
 
 def options_of(task: str, seed: int, args) -> TrainOptions:
-    rate, epochs = settings() or (args.rate, args.epochs)
     common: dict[str, Any] = {
         "batch_size": BATCH, "held_out": 0, "save_steps": 50, "save_total_limit": 1, "seed": seed, "dtype": args.dtype,
         "gradient_checkpointing": False,
     }  # fmt: skip
     if task.startswith("lora-"):
-        return TrainOptions(tuning="lora", learning_rate=LORA_RATE, epochs=LORA_EPOCHS, **common)
+        rate, epochs = settings("lora") or (LORA_RATE, LORA_EPOCHS)
+        return TrainOptions(tuning="lora", learning_rate=rate, epochs=epochs, **common)
+    rate, epochs = settings() or (args.rate, args.epochs)
     return TrainOptions(learning_rate=rate, epochs=epochs, **common)
 
 
@@ -212,6 +213,11 @@ def tables(done: dict[str, list[dict[str, Any]]], beside: dict[str, dict[str, An
                 for t in lora for b in [compared(t, done[t], args, same_pairs=True)]
             ],
         })  # fmt: skip
+    if older := [[label(t, args), *r] for t in lora for r in before_the_choice(t, args)]:
+        out.append({
+            "title": "LoRA before its settings were chosen",
+            "columns": ["data and model", "learning rate", "epochs", "pairs", "accuracy", "low", "high"], "rows": older,
+        })  # fmt: skip
     known = {t.removeprefix("lora-") for t in done}
     refs = [
         [CALLED[n], (f := reference(n, args))["strength"], *(f["accuracy"][str(c)] for c in STRENGTHS)]
@@ -252,6 +258,17 @@ def tables(done: dict[str, list[dict[str, Any]]], beside: dict[str, dict[str, An
     return out
 
 
+def before_the_choice(task: str, args) -> list[list]:
+    """What the settings that nobody had chosen gave, where the choice was another; from the cache."""
+    if settings("lora") in (None, (LORA_RATE, LORA_EPOCHS)):
+        return []
+    kept = args.cache / f"{task} {args.lora_model} {LORA_RATE:g} {LORA_EPOCHS:g} seed 0 {args.dtype}.json"
+    if not kept.exists():
+        return []
+    one = accuracy_of(json.loads(kept.read_text(encoding="utf-8")))
+    return [[LORA_RATE, LORA_EPOCHS, *(one[k] for k in ("n", "score", "low", "high"))]]
+
+
 def curve(args) -> list[list]:
     """Accuracy on helpful by the share of its training pairs."""
     whole = len([1 for row in read(paths(DATA["helpful"][0])) if row.records])
@@ -282,9 +299,16 @@ def main() -> None:
     write("full_runs", document(args, where, done, beside, points))
 
 
+def described(tuning: str, seed: int, args) -> str:
+    """Learning rate and epochs of a kind of run, and where they come from."""
+    asked = options_of("lora-helpful" if tuning == "lora" else "helpful", seed, args)
+    chosen = (
+        "chosen beforehand on a part of the helpful training pairs" if settings(tuning) else "not chosen by a script"
+    )
+    return f"learning rate {asked.peak():g}, {asked.epochs:g} epoch{'' if asked.epochs == 1 else 's'}, {chosen}"
+
+
 def document(args, where, done, beside, points) -> dict[str, Any]:
-    first = next((r for t, r in done.items() if not t.startswith("lora-")), next(iter(done.values())))[0]
-    chosen = "chosen beforehand on a part of the helpful training pairs" if settings() else "not chosen by the script"
     more = (
         [
             {
@@ -309,9 +333,8 @@ def document(args, where, done, beside, points) -> dict[str, Any]:
     return {
         "title": "Full runs on real data",
         "question": "Does a reward model trained here beat a bag of words on unseen prompts?",
-        "what": f"{args.model} with all weights trained: learning rate {first['options']['learning_rate']:g}, "
-        f"{first['options']['epochs']:g} epochs, batches of {BATCH}, {args.dtype}, settings {chosen}; {args.lora_model} with LoRA: "
-        f"{LORA_RATE:g}, {LORA_EPOCHS:g} epoch, at most {LORA_PAIRS:,} pairs. The last checkpoint is evaluated, no test pair is used "
+        "what": f"{args.model} with all weights trained: {described('full', 0, args)}; {args.lora_model} with LoRA: "
+        f"{described('lora', 0, args)}, at most {LORA_PAIRS:,} pairs; batches of {BATCH}, {args.dtype}. The last checkpoint is evaluated, no test pair is used "
         "before. HH here is a split of the official test set, cut by prompt; its numbers are not those of the official split. "
         f"Intervals are 95 %, over prompt groups; torch {where['torch']}.",
         "bars": [

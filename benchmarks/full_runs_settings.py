@@ -1,9 +1,10 @@
 """The settings of the full runs, chosen once on a part of the helpful training pairs; no test pair is read.
 
-    PLAUDIT_DATA=... python benchmarks/full_runs_settings.py [--seeds 0] [--dtype float32] [--by loss|accuracy]
+    PLAUDIT_DATA=... python benchmarks/full_runs_settings.py [--tuning lora] [--seeds 1] [--dtype float32] [--by loss]
 
-Every cell of the grid trains minilm-l6 on four fifths of the prompt groups and is judged on the rest after its last
-step. Finished cells are kept in `--cache`. `full_runs.py` reads the choice from full_runs_settings.json.
+Every cell of the grid trains minilm-l6 (smollm2-135m with `--tuning lora`, on the first 1,000 pairs) on four fifths of
+the prompt groups and is judged on the rest after its last step. Finished cells are kept in `--cache`. `full_runs.py`
+reads the choices from full_runs_settings.json and full_runs_settings_lora.json.
 """
 
 import argparse
@@ -19,17 +20,18 @@ from harness import HERE, data_folder, machine, write
 from plaudit.training.loop import train
 from plaudit.training.options import TrainOptions
 
-RATES, EPOCHS = (2e-5, 5e-5, 1e-4), (1.0, 2.0, 3.0)
+GRIDS = {"full": ((2e-5, 5e-5, 1e-4), (1.0, 2.0)), "lora": ((2e-4, 5e-4, 1e-3), (1.0,))}
+MODELS, PAIRS = {"full": "minilm-l6", "lora": "smollm2-135m"}, {"full": 0, "lora": 1000}
+NAMES = {"full": "full_runs_settings", "lora": "full_runs_settings_lora"}
 AS_GOOD = 0.005
-NAME = "full_runs_settings"
 BATCH = 16
 CACHE = Path(tempfile.gettempdir()) / "plaudit-full-runs"
 CHOSEN = "chosen"
 
 
-def settings() -> tuple[float, float] | None:
+def settings(tuning: str = "full") -> tuple[float, float] | None:
     """(learning rate, epochs) as chosen; None when nobody chose yet."""
-    path = HERE / f"{NAME}.json"
+    path = HERE / f"{NAMES[tuning]}.json"
     if not path.exists():
         return None
     tables = json.loads(path.read_text(encoding="utf-8"))["tables"]
@@ -53,7 +55,7 @@ def cell(rate: float, epochs: float, seed: int, args) -> dict[str, Any]:
         source.write_bytes(b"\n".join(lines) + b"\n")
     options = TrainOptions(
         epochs=epochs, learning_rate=rate, batch_size=BATCH, held_out=0.2, eval_steps=10**6, save_total_limit=1,
-        seed=seed, dtype=args.dtype,
+        seed=seed, dtype=args.dtype, tuning=args.tuning, gradient_checkpointing=False,
     )  # fmt: skip
     found = train([str(source)], model=args.model, output_dir=folder / "run", options=options)
     shutil.rmtree(folder)
@@ -82,10 +84,11 @@ def choose(args) -> None:
     best = pick(rows, args.by)
     columns = ["learning rate", "epochs", "held-out loss", "held-out accuracy"]
     splits = "one split and seed" if args.seeds == 1 else f"{args.seeds} splits and seeds, mean"
-    write(NAME, {
-        "title": "Settings of the full runs",
+    lora = ", LoRA" if args.tuning == "lora" else ""
+    write(NAMES[args.tuning], {
+        "title": f"Settings of the full runs{lora}",
         "question": "Which learning rate and how many epochs, chosen without looking at any test pair?",
-        "what": f"{args.model} on HH helpful-base training pairs: {counts['train']:,} to train on, {counts['held_out']:,} of other prompts to "
+        "what": f"{args.model}{lora} on HH helpful-base training pairs: {counts['train']:,} to train on, {counts['held_out']:,} of other prompts to "
         f"judge after the last step; batches of {BATCH}, {args.dtype}, {splits}; chosen by held-out "
         f"{args.by}, the fewest epochs within {AS_GOOD} of the best; torch {where['torch']}.",
         "tables": [
@@ -102,15 +105,24 @@ def numbers(text: str) -> list[float]:
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    ask.add_argument("--model", default="minilm-l6")
+    ask.add_argument("--tuning", default="full", choices=list(GRIDS))
+    ask.add_argument("--model", help="by default minilm-l6, with lora smollm2-135m")
     ask.add_argument("--seeds", type=int, default=1, help="how many splits and seeds")
     ask.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     ask.add_argument("--by", default="loss", choices=["loss", "accuracy"])
-    ask.add_argument("--rates", type=numbers, default=list(RATES))
-    ask.add_argument("--epochs", type=numbers, default=list(EPOCHS))
-    ask.add_argument("--pairs", type=int, default=0, help="at most so many pairs, for a trial")
+    ask.add_argument("--rates", type=numbers, help="the grid's learning rates")
+    ask.add_argument("--epochs", type=numbers, help="the grid's epochs")
+    ask.add_argument("--pairs", type=int, help="at most so many pairs; 0: all")
     ask.add_argument("--cache", type=Path, default=CACHE)
-    choose(ask.parse_args())
+    args = ask.parse_args()
+    grid = GRIDS[args.tuning]
+    args.model, args.rates, args.epochs = (
+        args.model or MODELS[args.tuning],
+        args.rates or grid[0],
+        args.epochs or grid[1],
+    )
+    args.pairs = PAIRS[args.tuning] if args.pairs is None else args.pairs
+    choose(args)
 
 
 if __name__ == "__main__":
