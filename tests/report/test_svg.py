@@ -5,7 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plaudit.report.svg import Series, curves, histogram, line_chart, running_mean, ticks
@@ -33,6 +33,7 @@ def numbers(picture):
     return [float(v) for text in found if text for v in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?|nan|inf", text)]
 
 
+@example([(0.0, 0.0), (5e-324, math.nan)], "line")
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), anything), max_size=30), st.sampled_from(["line", "trend", "points"]))
 def test_any_values_give_a_well_formed_picture_inside_its_frame(points, kind):
     x, y = [p[0] for p in sorted(points)], [p[1] for p in sorted(points)]

@@ -19,6 +19,7 @@ from plaudit.report.terminal import clean
 
 WIDTH, HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 22, 46, 34
+_NO_SPAN = 1e-200  # values closer than this are one value
 _MOST_POINTS, _MOST_TIPS, _FEW = 400, 60, 20
 _CSS = """
 .pl{--paper:#fff;--ink:#1c2430;--soft:#5d6878;--grid:#e4e8ee;--axis:#aab3c0;
@@ -289,8 +290,8 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     >>> ticks(0.13, 0.78, 5)
     [0.0, 0.2, 0.4, 0.6, 0.8]
     """
-    if high <= low:
-        pad = abs(low) * 0.1 or 1.0
+    if high - low <= _NO_SPAN:
+        pad = abs(low) * 0.1 if abs(low) > _NO_SPAN else 1.0
         low, high = low - pad, high + pad
     raw = (high - low) / max(most - 1, 1)
     size = 10.0 ** math.floor(math.log10(raw))
