@@ -36,6 +36,10 @@ def made(files, folder, mean, *, told=True, summary=None, **how) -> Path:
         "p_wrong": p if told else np.full(n, np.nan),
         "verdict": text(verdict(p).tolist()),
     }  # fmt: skip
-    summary = {"rows": {"comparisons": n}, "thresholds": {}, **(summary or {})}
+    plain = {
+        "rows": {"comparisons": n}, "thresholds": {}, "folds": 5, "length": {}, "members": [],
+        "accuracy": {"n": 0, "score": None, "low": None, "high": None}, "voters": {"model": "", "scorer": ""},
+    }  # fmt: skip
+    summary = {**plain, **(summary or {})}
     store.save(Path(folder), Signals(columns, {}), summary, "<html></html>", lambda to: (to / "empty").touch())
     return Path(folder)

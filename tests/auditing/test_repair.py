@@ -176,9 +176,11 @@ def test_an_audit_that_says_not_to_act_says_so_again(lines, capsys):
     _, _, err = plaudit(capsys, "repair", lines, *args)
     assert "do not trust these changes yet" in err
     assert "(46.0% to 55.0%): it cannot be told from a coin" in " ".join(err.split())
-    mere = {"accuracy": held | {"low": 0.505}, "length": {"mere": True, "prefers": "longer"}}
-    assert "votes for the longer response" in caution(mere)
-    assert "may have seen the labels" in caution({"accuracy": held | {"low": 0.9}, "folds": 0})
+    told = {"accuracy": held | {"low": 0.505}, "folds": 5, "voters": {"scorer": "rm"}, "members": ["rm"]}
+    assert caution(told) == ""
+    mere = told | {"length": {"mere": True, "prefers": "longer"}}
+    assert caution(mere) == "the scorer is not surely more than length: it votes for the longer response"
+    assert "may have seen the labels" in caution(told | {"folds": 0})
 
 
 def test_quantiles_are_of_the_audit_and_rows_are_known_by_content(lines, capsys):

@@ -2,7 +2,7 @@
 
 Stage one: a head on all training rows, the influence of every row on every validation group, weights in closed form
 (`signals.fairness`). Stage two: the head again, from scratch, with the weights. Only validation rows have groups.
-arXiv 2201.05759; its objective is reconstructed, see our notes in `signals.fairness`.
+arXiv 2201.05759; its objective is reconstructed, see `signals.fairness`.
 
 A word of care: groups can also be made equal by serving the better ones worse. So every trial reports each group
 before and after, and the accuracy over all with its interval.

@@ -29,6 +29,8 @@ from plaudit.data.sources import BOM, form_of, kind_of
 from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import file_digest
 from plaudit.records import Preference
+from plaudit.report.pages.audit_words import blind, mere_length, voter
+from plaudit.report.pages.audit_words import seen as votes_seen
 from plaudit.signals.recipes import Step, steps
 from plaudit.signals.votes import Signals
 
@@ -100,23 +102,25 @@ def repair(
     names = ("", "") if target is None else (str(target), str(ledger.ledger_of(target)))
     return Repaired(*names, form, job.layout, tuple(rulings.steps), tuple(job.columns), _counts(job),
                     dict(job.left.most_common()), len(doubtful), caution(summary) if plan else "",
-                    str(summary.get("voters", {}).get("model", "")))  # fmt: skip
+                    str(summary["voters"]["model"]))  # fmt: skip
 
 
 def caution(summary: Mapping[str, Any]) -> str:
     """Why an audit's verdicts are not to be acted on, in words; empty where it found no reason.
 
-    >>> caution({"accuracy": {"score": 0.51, "low": 0.46, "high": 0.55}})
+    >>> held = {"score": 0.51, "low": 0.46, "high": 0.55}
+    >>> caution({"folds": 5, "accuracy": held, "voters": {"scorer": ""}, "members": [1, 2]})
     'the committee agrees with 51.0% of labels (46.0% to 55.0%): it cannot be told from a coin'
     """
-    held, length = summary.get("accuracy", {}), summary.get("length", {})
-    if held.get("low") is not None and held["low"] <= 0.5:
+    if blind(summary):
+        held = summary["accuracy"]
         span = f"{held['score']:.1%} of labels ({held['low']:.1%} to {held['high']:.1%})"
-        return f"the committee agrees with {span}: it cannot be told from a coin"
-    if summary.get("folds") == 0:
+        return f"{voter(summary)} agrees with {span}: it cannot be told from a coin"
+    if votes_seen(summary):
         return "its votes may have seen the labels, and a wrong label that was learned looks right"
-    if length.get("mere"):
-        return f"the committee is not surely more than length: it votes for the {length['prefers']} response"
+    if mere_length(summary):
+        side = summary["length"]["prefers"]
+        return f"{voter(summary)} is not surely more than length: it votes for the {side} response"
     return ""
 
 

@@ -1,6 +1,6 @@
 """One score from a committee's scores: mean, worst case, lower bounds, soft minimum.
 
-Ensembles for reward models: Coste et al. 2023 and arXiv 2401.16635 (our notes, section 3). UWO takes the variance, as
+Ensembles for reward models: Coste et al. 2023 and arXiv 2401.16635. UWO takes the variance, as
 the released code does, not the deviation. `soft_min` holds the others as limits: large beta gives the mean, small the
 minimum, and to second order it is mean - variance / (2 beta).
 """

@@ -1,7 +1,7 @@
 """Weights that even out what a model costs different groups, from influences alone: FairIF's first stage.
 
 Row i counted 1 + e_i times moves the loss of validation group g by S[g, i] e_i, to first order. FairIF (arXiv
-2201.05759; the objective is a reconstruction from our notes, section 8) asks for
+2201.05759; the objective is a reconstruction) asks for
 
     min over e of  sum over pairs of groups (L_g + (S e)_g - L_h - (S e)_h)^2 + penalty |e|^2,
 

@@ -1,6 +1,6 @@
 """Swap chosen and rejected where the committee says that the label is wrong.
 
-Secrets of RLHF, part II, section 1.4 of our notes: flipping the lowest tenth turned an accuracy of 0.33 into 0.665.
+Secrets of RLHF, Part II (arXiv 2401.06080): flipping the lowest tenth turned an accuracy of 0.33 into 0.665.
 """
 
 from numpy.typing import NDArray

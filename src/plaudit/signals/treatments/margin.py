@@ -1,7 +1,7 @@
 """Adaptive margin: ask for a difference as large as the committee's mean.
 
-Secrets of RLHF, part II, section 1.4 of our notes: -log sigmoid(d - mean), inside the log-sigmoid. For a negative mean
-the paper leaves the sign open, so `mode` names it: `signed` uses the mean as it is; `abs_after_flip` its size, in the
+Secrets of RLHF, Part II (arXiv 2401.06080): -log sigmoid(d - mean), inside the log-sigmoid. For a negative mean the
+paper leaves the sign open, so `mode` names it: `signed` uses the mean as it is; `abs_after_flip` its size, in the
 direction that the label has after earlier treatments; `clamp0` the mean in that direction, never below 0.
 """
 

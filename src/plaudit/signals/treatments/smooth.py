@@ -1,7 +1,7 @@
 """Label smoothing: believe a label by 1 - alpha, everywhere or only where the committee doubts it.
 
-Secrets of RLHF, part II, section 1.4 of our notes. alpha is not stated there; 0.2 is read off the loss its figure
-settles at (0.50 = the entropy of 0.2).
+Secrets of RLHF, Part II (arXiv 2401.06080). alpha is not stated there; 0.2 is read off the loss its figure settles at
+(0.50 = the entropy of 0.2).
 """
 
 from numpy.typing import NDArray
