@@ -1,6 +1,7 @@
 """Price every preference: strength, spread, share of votes, decile, the chance of disagreement, a verdict.
 
-Secrets of RLHF in LLMs, Part II (arXiv 2401.06080): strength is the mean over members of the score difference, its spread the population deviation. `p_disagree`, the verdicts and the cross-fitting are ours.
+Secrets of RLHF in LLMs, Part II (arXiv 2401.06080): strength is the mean over members of the score
+difference, its spread the population deviation. `p_disagree`, the verdicts and the cross-fitting are ours.
 """
 
 from dataclasses import dataclass
