@@ -413,6 +413,8 @@ def test_the_cache_is_bounded(file, tmp_path):
     left = sum(f.stat().st_size for f in tmp_path.rglob("*") if f.is_file())
     assert gone > 0
     assert left <= before / 2
+    audit([file], model="tiny", members=2, cache=tmp_path, cache_gb=1e-9, influence=True)  # by whoever fills it
+    assert not list(tmp_path.rglob("*.npy"))
     assert AuditOptions(model="tiny").cache_gb == 20
 
 

@@ -14,7 +14,7 @@ from plaudit.data.read import read
 from plaudit.data.split import folds
 from plaudit.data.worlds import make
 from plaudit.data.write import write
-from plaudit.errors import OptionError
+from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import is_sealed
 from plaudit.rewards.load import load
 from small_runs import dropping
@@ -174,6 +174,32 @@ def test_the_committee_is_a_scorer(done):
 
 
 @pytest.mark.slow
+def test_lora_members_are_adapters_on_one_trunk(tmp_path):
+    model = dropping(tmp_path / "model")
+    how = HOW | {"model": str(model), "heads": "lora", "cache": tmp_path / "cache", "max_length": 400}
+    found = audit([stored(tmp_path, WORLD)], output_dir=tmp_path / "audit", **how)
+    committee = tmp_path / "audit/committee"
+    members = sorted(committee.glob("member-*"))
+    assert len(members) == 4
+    for folder in [*members, *tmp_path.glob("cache/audits/members/*/model")]:
+        names = {p.name for p in folder.iterdir()}
+        assert names == {"adapter_config.json", "adapter_model.safetensors", "plaudit.json"}
+    panel = load(committee)
+    assert len({id(m.loaded.model) for m in panel.scorer.members}) == 1
+    assert {m.loaded.policy.max_length for m in panel.scorer.members} == {400}
+    again = np.array(panel.votes_all(WORLD))  # [P, K, 2]
+    alone = [scores_of(folder, WORLD) for folder in members]
+    for member, scores in zip(panel.scorer.members, alone, strict=True):
+        np.testing.assert_allclose(np.array(member.score_all(WORLD)), scores, rtol=1e-4, atol=1e-5)
+    assert again.shape == (ROWS, 2, 2)
+    assert found.summary["members"][0]["name"].startswith("model lora")
+    weights = load_file(model / "model.safetensors")
+    save_file({k: v * 1.1 for k, v in weights.items()}, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(PlauditError, match="its adapters were trained on another version of"):
+        load(committee)
+
+
+@pytest.mark.slow
 def test_again_nothing_is_trained_and_more_members_train_only_themselves(done, monkeypatch):
     found, folder, _, heads = done
     asked = Trainings(monkeypatch)
@@ -224,7 +250,7 @@ def test_the_cache_is_bounded_and_keeps_what_is_written_from_it(done, tmp_path):
     audit([stored(tmp_path, WORLD)], heads=heads, cache=cache, **HOW)
     some = stored(tmp_path, WORLD[:30])
     audit([some], output_dir=tmp_path / "audit", heads=heads, cache=cache, cache_gb=1e-9, **HOW)
-    assert len(list(cache.glob("audits/members/*"))) == 4
+    assert not list(cache.glob("audits/members/*/*"))
     assert load(tmp_path / "audit/committee").score_all([WORLD[0]])[0].shape == (2,)
 
 

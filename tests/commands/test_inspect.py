@@ -30,6 +30,18 @@ def test_the_document(file, capsys):
     assert found["rejects"][0]["reason"] == "broken JSON: cut off before its end"
 
 
+def test_annotators_are_counted(tmp_path, capsys):
+    say = lambda role, text: [{"role": role, "content": text}]  # noqa: E731
+    rows = [
+        {"prompt": say("user", "Tea?"), "responses": [say("assistant", "Yes."), say("assistant", "No.")],
+         "ranks": [0, 1], "id": f"r{i}"} | ({"annotator": who} if who else {})
+        for i, who in enumerate(("ann", "bob", "ann", None))
+    ]  # fmt: skip
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert run(["inspect", str(tmp_path / "a.jsonl"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"][0]["annotators"] == 2
+
+
 def test_the_tables_say_it_to_a_person(file, capsys):
     assert run(["inspect", str(file), str(file)]) == 0
     shown = capsys.readouterr().out

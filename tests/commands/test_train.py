@@ -64,6 +64,26 @@ def test_a_rehearsal_says_everything_and_writes_nothing(tmp_path, file, capsys):
     assert "first preference, response 1" in capsys.readouterr().out
 
 
+def test_a_rehearsal_counts_what_each_filter_leaves(tmp_path, file, capsys):
+    long = {"prompt": "Rice?", "chosen": "pot " * 400, "rejected": "No."}
+    with open(file, "a") as f:
+        f.write(f"broken\n{json.dumps(long)}\n")
+    say = lambda role, text: [{"role": role, "content": text}]  # noqa: E731
+    tied = {"prompt": say("user", "Tea?"), "responses": [say("assistant", c) for c in "abc"], "ranks": [0, 0, 0]}
+    argv = ["train", file, write(tmp_path / "tied.jsonl", [tied]), "--model", "tiny", "--output-dir",
+            str(tmp_path / "D"), "--max-length", "256", "--dry-run"]  # fmt: skip
+    assert run([*argv, "--json"]) == 0
+    said = capsys.readouterr()
+    rows = json.loads(said.out)["rows"]
+    named = ("read", "readable", "judged", "fitting", "different", "dropped")
+    assert [rows[name] for name in named] == [27, 26, 25, 24, 24, 3]
+    assert rows["train"] + rows["held_out"] == 24
+    assert "a.jsonl: layout trl\n" in said.err
+    assert "tied.jsonl: layout canonical\n" in said.err
+    assert run(argv) == 0
+    assert "preferences with something to learn" in capsys.readouterr().out
+
+
 MEMORY = """
 import sys
 sys.path.insert(0, sys.argv[1])

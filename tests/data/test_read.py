@@ -159,13 +159,22 @@ def test_csv_numbers_and_messages(tmp_path):
 
 
 def test_nan_in_parquet_is_missing(tmp_path):
-    pq.write_table(pa.table({"a": [1.5, float("nan")], "b": [[float("inf")], [2.0]]}), tmp_path / "a.parquet")
     from plaudit.data.sources import items
 
-    assert [row for _, _, row, _ in items(str(tmp_path / "a.parquet"), LIMITS)] == [
-        {"a": 1.5, "b": [None]},
-        {"a": None, "b": [2.0]},
-    ]
+    pq.write_table(pa.table({"a": [1.5, float("nan")], "b": [[float("nan")], [2.0]]}), tmp_path / "a.parquet")
+    found = [row for _, _, row, _ in items(str(tmp_path / "a.parquet"), LIMITS)]
+    assert found == [{"a": 1.5, "b": [None]}, {"a": None, "b": [2.0]}]
+
+
+def test_infinity_in_parquet_is_a_fault(tmp_path):
+    from plaudit.data.sources import items
+
+    values = {"a": [float("-inf"), 1.0, 2.0], "b": [[1.0], [float("inf")], [3.0]], "c": [{"d": 1.0}] * 3}
+    pq.write_table(pa.table(values), tmp_path / "a.parquet")
+    found = [(raw, row, fault) for _, raw, row, fault in items(str(tmp_path / "a.parquet"), LIMITS)]
+    assert [fault for *_, fault in found] == ["'a' is infinite", "'b' is infinite", ""]
+    assert [row for _, row, _ in found] == [None, None, {"a": 2.0, "b": [3.0], "c": {"d": 1.0}}]
+    assert found[0][0] == b'{"a":null,"b":[1.0],"c":{"d":1.0}}'
 
 
 def test_what_is_wrong_with_a_parsed_record():
@@ -213,6 +222,34 @@ def test_an_unknown_layout_names_the_nearest_and_the_hub_needs_its_package(tmp_p
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match="needs `datasets`"):
         list(read("hub:somebody/something"))
+
+
+class Hub:
+    """A stand-in for `datasets`: two good rows and an infinite one, whatever the name; remembers what was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def load_dataset(self, name, *, split, streaming):
+        self.asked.append((name, split, streaming))
+        if name == "nobody/nothing":
+            raise FileNotFoundError("no such data set\nand a long story")
+        return [
+            {"prompt": f"Why, {i}?", "chosen": "Because.", "rejected": "No.", "margin": m}
+            for i, m in enumerate((1.0, float("nan"), float("inf")))
+        ]
+
+
+def test_a_data_set_of_the_hub_is_streamed_by_name_and_split(monkeypatch):
+    hub = Hub()
+    monkeypatch.setitem(sys.modules, "datasets", hub)
+    rows = list(read(["hub:some/pairs", "hub:some/pairs:test"]))
+    assert hub.asked == [("some/pairs", "train", True), ("some/pairs", "test", True)]
+    assert [row.where for row in rows[:3]] == [f"hub:some/pairs:{i}" for i in (1, 2, 3)]
+    assert [row.reason for row in rows[:3]] == [None, None, "'margin' is infinite"]
+    assert [row.records[0].margin for row in rows[:2]] == [1.0, 0.0]
+    with pytest.raises(DataError, match="the hub does not give it: no such data set\n"):
+        list(read("hub:nobody/nothing"))
 
 
 LINE = json.dumps(
@@ -280,6 +317,15 @@ def test_memory_stays_flat_whatever_the_line(tmp_path):
     assert int(out.stdout) < 40_000  # kilobytes
     for name, extra in (("long.jsonl", 15), ("open.json", 13)):
         assert (tmp_path / f"{name}.rejects").stat().st_size == 60_000_000 + extra
+
+
+@pytest.mark.slow
+def test_a_line_of_100_mb_is_one_bad_row(tmp_path):
+    long = b'{"prompt": "a", "chosen": "b", "rejected": "' + b"x" * 100_000_000 + b'"}'
+    (tmp_path / "a.jsonl").write_bytes(as_jsonl(ROWS[:2]) + b"\n" + long + b"\n" + as_jsonl(ROWS[2:4]))
+    rows = list(read(tmp_path / "a.jsonl"))
+    assert [row.kept for row in rows] == [True, True, False, True, True]
+    assert rows[2].reason == f"{len(long):,} bytes long, over the limit of {LIMITS.line_bytes:,} (line_bytes)"
 
 
 def test_a_row_over_a_limit_of_ones_own(tmp_path):

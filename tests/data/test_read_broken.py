@@ -229,6 +229,7 @@ CSV = {
     "empty": (b"a,,c\n", "chosen is empty"),
     "long line": (b"a," + b"x" * 30_000 + b",c\n",
                   "30,004 bytes long, over the limit of 20,000 (line_bytes)"),
+    "NUL": (b"a,b\0,c\n", "broken csv: a raw NUL at byte 3"),
     "open quote": (b'a,"b,c\n', "a quoted value is never closed"),
 }  # fmt: skip
 

@@ -140,6 +140,9 @@ def test_a_template_that_inserts_the_date(ill):
     assert look(folder, "template").check("template").status == "pass"  # what plaudit saves has its date pinned
     path.write_text("{% if false %}{{ strftime_now('%d') }}{% endif %}" + plain)
     assert look(folder, "template").check("template").status == "pass"  # it is the rendering that counts
+    dated = "{% if messages[0]['role'] == 'system' %}{{ strftime_now('%d') }}{% endif %}"
+    path.write_text(dated + plain)
+    assert failing(look(folder, "template")) == {"template"}
 
 
 def test_a_template_that_draws(ill):
@@ -193,6 +196,15 @@ def test_a_head_of_zeros_or_nan(ill, value, told):
     report = look(folder, "head")
     assert failing(report) >= {"head", "loads"}
     assert told in report.check("head").advice
+
+
+def test_a_head_of_which_nobody_says_that_it_was_trained(ill):
+    """Drawn by transformers, and nothing in its numbers tells it from a trained one: the pass says so."""
+    folder = ill()
+    weights(folder, lambda t: t["score.weight"].normal_(0, 0.02, generator=torch.Generator().manual_seed(0)))
+    found = look(folder, "head").check("head")
+    assert found.status == "pass"
+    assert "nothing here says that it was trained" in found.advice
 
 
 @pytest.mark.parametrize("name", ["llama", "bert"])

@@ -50,6 +50,13 @@ def test_it_scores_like_its_members(made, rows):
         np.testing.assert_allclose(mean, each.mean(0))
 
 
+def test_a_linear_member_adds_one_number_a_feature_and_fold(made):
+    """Linear-layer ensembles (arXiv 2401.16635): the trunk once, and M times D numbers; margins need no bias."""
+    committee, _ = made
+    width = committee.trunks[0].loaded.model.config.hidden_size
+    assert [sum(a.size for a in f.weights.values()) for f in committee.fitted[:2]] == [3 * width] * 2
+
+
 def test_saved_and_loaded_it_votes_alike(made, rows, tmp_path):
     committee, _ = made
     with publish(tmp_path / "committee") as part:

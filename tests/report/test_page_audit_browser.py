@@ -1,7 +1,9 @@
 """The page in a real browser: its console stays silent, and its parser sees the elements of harmless text."""
 
+import re
 import shutil
 import subprocess
+from html import escape
 
 import pytest
 from test_page_audit_hostile import HOSTILE, filled, skeleton
@@ -20,6 +22,20 @@ def opened(html, folder):
     done = subprocess.run([*command, path.as_uri()], capture_output=True, timeout=120, check=True)
     said = [line for line in done.stderr.decode(errors="replace").splitlines() if "CONSOLE" in line]
     return done.stdout.decode(), said
+
+
+def width_of(html, folder, width):
+    """How wide the page is laid out in a window of so many points; more than the window is scrolled sideways."""
+    frame = f'<iframe id="page" style="width:{width}px;height:800px;border:0" srcdoc="{escape(html)}"></iframe>'
+    look = 'document.getElementById("page").contentDocument.documentElement.scrollWidth'
+    script = f"<script>onload = () => document.body.dataset.width = {look}</script>"
+    return int(re.search(r'data-width="(\d+)"', opened(f"<!doctype html><body>{frame}{script}", folder)[0])[1])
+
+
+@pytest.mark.parametrize("width", [360, 390, 800, 1400])
+@pytest.mark.parametrize("text", ["", "A" * 3000, "".join(HOSTILE)], ids=["plain", "long", "hostile"])
+def test_no_page_is_wider_than_its_window(tmp_path, width, text):
+    assert width_of(filled(text or "harmless", n=3), tmp_path, width) <= width
 
 
 def test_hostile_text_neither_runs_nor_grows_elements(tmp_path):

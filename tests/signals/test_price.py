@@ -50,6 +50,18 @@ def test_votes_that_know_nothing_give_one_half():
     assert np.argsort(found).tolist() == [0, 2, 3, 1]  # and keeps the order of the votes
 
 
+def test_the_chance_is_that_of_a_fresh_annotator_who_draws_as_the_first_did():
+    """Two annotators decide by the same Bradley-Terry chance; the second takes the other side as often as foretold."""
+    draw = np.random.Generator(np.random.PCG64(0))
+    reward = draw.normal(0, 1.5, 20_000)
+    first, fresh = draw.random((2, 20_000)) < sigmoid(reward)
+    side = np.where(first, 1, -1)
+    members = side[:, None] * (0.4 * reward[:, None] + draw.normal(0, 0.1, (20_000, 5)))
+    chance = price(votes(members, fold=np.arange(20_000) % 5))["p_disagree"]
+    for rows in np.array_split(np.argsort(chance), 5):
+        assert chance[rows].mean() == pytest.approx((first != fresh)[rows].mean(), abs=0.03)
+
+
 def test_a_fold_is_calibrated_on_the_others():
     mean = np.array([1.0, 1.0, 1.0, -1.0, 5.0, 5.0])
     fold = np.array([0, 0, 0, 0, 1, 1])

@@ -156,6 +156,24 @@ def test_steps_say_which_rows_they_changed():
         [True, False, False, False, False], [True, True, False, False, False], [True] * 5]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["soften", "margin", "weight", "weight:by=right", "fairif"])
+@pytest.mark.parametrize(
+    ("condition", "rows"),
+    [("quantile=0.4", [0, 1]), ("above=0.6", [0, 1]), ("below=0.5", [0, 1, 2]), ("wrong=0.8", [0])],
+)
+def test_every_treatment_can_be_told_which_rows(name, condition, rows):
+    columns = {**COLUMNS, "fair_weight": np.array([0.5, 1.5, 0.8, 2.0, 0.1])}
+    everywhere, _ = treat(columns, steps([name]), ONE)
+    found, (touched,) = treat(columns, steps([f"{name}{',' if ':' in name else ':'}{condition}"]), ONE)
+    assert np.flatnonzero(touched).tolist() == rows
+    for column in ("target", "margin", "weight"):
+        wanted = getattr(unchanged(ONE), column).copy()
+        wanted[rows] = getattr(everywhere, column)[rows]
+        np.testing.assert_array_equal(getattr(found, column), wanted)
+    with pytest.raises(OptionError, match="unknown option"):
+        steps([f"decide:{condition}"])
+
+
 def test_every_mistake_in_the_names_is_told_at_once():
     with pytest.raises(OptionError) as caught:
         steps(["flipp", "smooth:alfa=0.1", "smooth:alpha=much", "margin:mode=odd"])

@@ -13,7 +13,8 @@ from plaudit.errors import OptionError, PlauditError
 from plaudit.models.forward import Reader
 from plaudit.models.trees.noise import Noise, prefixes
 from plaudit.models.trees.plan import plan
-from plaudit.models.trees.probe import sample
+from plaudit.models.trees.probe import Verdict, sample
+from plaudit.training import loop
 from plaudit.training.options import TrainOptions
 from plaudit.training.steps.plain import Diverged
 from plaudit.training.views import Draw, Views
@@ -125,6 +126,17 @@ def test_the_cut_into_micro_batches_changes_no_number(tmp_path, method):
     for key in ("loss", "plaudit/contrastive_loss", "grad_norm"):
         a, b = ([row[key] for row in rows if "loss" in row] for rows in (one, other))
         assert b == pytest.approx(a, rel=2e-4), key
+
+
+def test_a_model_that_reads_no_token_trees_takes_its_noise_on_what_the_head_reads(tmp_path, monkeypatch):
+    file = write(tmp_path / "a.jsonl", noise(20))
+    monkeypatch.setattr(loop, "probe", lambda model: Verdict("padded", 0.0, "made so by the test"))
+    for kind in ("attention", "hidden"):
+        go(file, tmp_path / kind, contrastive="simcse", contrastive_noise=kind, contrastive_dropout=0.2, max_steps=2)
+    assert losses(tmp_path / "attention") == losses(tmp_path / "hidden")
+    monkeypatch.undo()
+    go(file, tmp_path / "tree", contrastive="simcse", contrastive_dropout=0.2, max_steps=2)
+    assert losses(tmp_path / "tree") != losses(tmp_path / "attention")
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import torch
 
 from plaudit.data.split import folds
 from plaudit.models.members import Fitted, Member
+from plaudit.training import heads
 from plaudit.training.bags import Pairs, bootstrap, log_loss
 from plaudit.training.heads import fit
 from plaudit.training.solve import solve
@@ -88,6 +89,36 @@ def test_no_member_has_seen_what_it_votes_on(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_no_member_has_seen_what_it_votes_on_after_learning_again(kind, monkeypatch):
+    """The same with lessons long enough that members lose trust in some of their rows and learn again."""
+    rounds = []
+    monkeypatch.setattr(heads, "_round", lambda *a, real=heads._round: rounds.append(a[5].copy()) or real(*a))
+    x, pairs, _ = world(900, 8, noise=0.25)
+    fold = folds(pairs.group, 2)
+    members = [Member(0, kind, s) for s in range(3)]
+    before, _ = fit(lambda v: x, pairs, fold, members, rounds=1)
+    assert len(rounds) == 2
+    assert rounds[1].min() < 0.5 < rounds[1].mean()  # some rows of the lesson were not believed
+    rows = fold == 1
+    other = Pairs(
+        np.where(rows, pairs.worse, pairs.better), np.where(rows, pairs.better, pairs.worse),
+        pairs.target, pairs.weight, pairs.group,
+    )  # fmt: skip
+    after, _ = fit(lambda v: x, other, fold, members, rounds=1)
+    np.testing.assert_allclose(after[rows], -before[rows], atol=2e-4)
+    assert np.abs(after[~rows] - before[~rows]).max() > 1e-3
+
+
+def test_learning_again_with_less_trust_tells_wrong_labels_better():
+    x, pairs, flipped = world(900, 40, noise=0.25)
+    fold = folds(pairs.group, 5)
+    members = [Member(0, "linear", s) for s in range(3)]
+    once, again = (fit(lambda v: x, pairs, fold, members, rounds=r)[0].mean(1) for r in (0, 4))
+    found = lambda votes: ((votes < 0) == flipped).mean()  # noqa: E731
+    assert found(again) > found(once) + 0.01
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_members_do_not_see_each_other(kind):
     x, pairs, _ = world(80, 5)
     fold = folds(pairs.group, 3)
@@ -138,6 +169,7 @@ def test_planted_flips_are_seen_out_of_fold_and_learned_in_sample():
     out, _ = fit(lambda v: x, pairs, fold, [Member(0, seed=s) for s in range(3)])
     inside, _ = fit(lambda v: x, pairs, fold, [Member(0)], in_sample=True, ridges=(1e-5,))  # hardly any ridge
     assert (out.mean(1)[flipped] < 0).mean() > 0.6
+    assert flipped[out.mean(1) < 0].mean() > 2 * 0.25  # precision: far above the rate
     assert (inside.mean(1)[flipped] < 0).mean() < (out.mean(1)[flipped] < 0).mean()
 
 

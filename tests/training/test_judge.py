@@ -1,5 +1,7 @@
 """Held-out losses: plain, as trained, and what the best checkpoint of a run is best in."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from plaudit.evaluation.evaluate import evaluate
 from plaudit.models.forward import Reader
 from plaudit.models.score import scores
 from plaudit.rewards.load import load
-from plaudit.training.judge import better, judge
+from plaudit.training.judge import better, judge, temperature
 from plaudit.training.labels import labels_for
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import prepare
@@ -43,6 +45,22 @@ def test_labels_are_judged_by_the_loss_they_are_trained_by(tmp_path):
     assert run["held_out"]["step"] == min(seen, key=seen.get)
     other = go(files[0], tmp_path / "E", **how)["held_out"]
     assert other["eval_loss"] == other["plaudit/eval_trained_loss"] == other["plaudit/eval_point_loss"]
+
+
+def test_a_checkpoint_knows_the_temperature_of_its_scores(tmp_path):
+    """The T of least held-out log loss, by trial; it is the one that a checkpoint's card carries."""
+    swapped = [r | {"chosen": r["rejected"], "rejected": r["chosen"]} if i % 4 == 0 else r
+               for i, r in enumerate(pairs(40))]  # fmt: skip
+    found, values, _ = judged(tmp_path, swapped)
+    gap = np.array([v[0] - v[1] for v in values], float)
+    sign = 1.0 if (gap > 0).mean() >= 0.5 else -1.0
+    costs = {t: np.logaddexp(0, -sign * gap / t).mean() for t in np.geomspace(0.01, 100, 4001)}
+    assert temperature(sign * gap) == pytest.approx(min(costs, key=costs.get), rel=5e-3)
+    assert found.get("plaudit/eval_temperature", np.inf) == pytest.approx(temperature(gap))
+    files = write(tmp_path / "a.jsonl", pairs(32)), write(tmp_path / "h.jsonl", swapped)
+    run = go(files[0], tmp_path / "D", eval=files[1], max_steps=12, learning_rate=3e-3)
+    card = json.loads((tmp_path / "D/final/plaudit.json").read_text())
+    assert card["calibration"] == {"temperature": run["held_out"]["plaudit/eval_temperature"], "source": "held-out"}
 
 
 def test_pairs_and_ratings_choose_together(tmp_path):

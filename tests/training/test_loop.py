@@ -64,6 +64,7 @@ def test_what_a_run_leaves(tmp_path, file):
     assert run["steps"] == math.ceil(document["rows"]["train"] / 4)
     card = json.loads((tmp_path / "D" / "final" / "plaudit.json").read_text())
     assert card["reward"]["source"] == "held-out"
+    assert card["steps"] == run["held_out"]["step"]
     assert len(card["groups"]["train"]) == document["rows"]["train"]
 
 

@@ -15,6 +15,8 @@ from families import tiny_family
 from plaudit.errors import PlauditError
 from plaudit.models.forward import Reader
 from plaudit.models.trees.plan import plan
+from plaudit.models.trees.probe import Verdict
+from plaudit.training import loop
 from plaudit.training.objective import Objective
 from plaudit.training.options import TrainOptions
 from plaudit.training.start import accelerator_for
@@ -248,11 +250,14 @@ def test_memory_and_speed_options_change_no_number(tmp_path, how, order):
     assert losses(tmp_path / "b") == pytest.approx(losses(tmp_path / "a"), rel=1e-5)
 
 
-def test_what_cannot_be_done_is_said(tmp_path):
+def test_what_cannot_be_done_is_said(tmp_path, monkeypatch):
     file = write(tmp_path / "a.jsonl", pairs(8))
     lone = write(tmp_path / "m.jsonl", [row | {"responses": row["responses"][:1]} for row in shifted(3)])
     with pytest.raises(PlauditError, match="no prompt with two responses"):
         go(file, tmp_path / "D", meta=lone)
     with pytest.raises(PlauditError, match="meta_eta does nothing without --meta"):
         go(file, tmp_path / "D", meta_eta=0.5)
+    monkeypatch.setattr(loop, "probe", lambda model: Verdict("padded", 0.0, "made so by the test"))
+    with pytest.raises(PlauditError, match="a model that cannot read token trees has no second derivative here"):
+        go(file, tmp_path / "D", meta=write(tmp_path / "g.jsonl", shifted(3)), meta_order="exact")
     assert not (tmp_path / "D").exists()

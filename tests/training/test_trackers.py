@@ -48,7 +48,6 @@ def test_a_tracker_is_told_every_logged_step_and_closed(tmp_path, monkeypatch, n
 
 
 def test_tensorboard_holds_the_same_numbers(tmp_path):
-    pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     file, folder = write(tmp_path / "a.jsonl", pairs(12)), tmp_path / "run"

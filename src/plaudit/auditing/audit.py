@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plaudit.auditing import checking, scorers, store, summary
+from plaudit.auditing import cache, checking, scorers, store, summary
 from plaudit.auditing.influence_asked import Asked, asked, fair_groups, told
 from plaudit.auditing.influence_fair import GROUPS, kinds_of, known_groups
 from plaudit.auditing.material import Docket, Material, docket, gather
@@ -18,6 +18,7 @@ from plaudit.auditing.vote import Poll, poll, trunks_of
 from plaudit.data.columns import renames
 from plaudit.data.findings import Finding
 from plaudit.data.limits import Limits
+from plaudit.data.options import given
 from plaudit.data.split import group_digest
 from plaudit.data.tally import first_alike, first_opposed
 from plaudit.errors import OptionError, PlauditError
@@ -85,6 +86,7 @@ def audit(
         html = page(document, signals, summary.suspicious(case, signals, options.shown))
         learned = () if options.scorer else map(group_digest, case.preferences)
         store.save(Path(output_dir), signals, document, html, ballot.write, learned)
+    cache.prune(cache.folder_of(options.cache), options.cache_gb * 1e9)  # last: until here it is read from
     return Audit(signals, document)
 
 
@@ -99,7 +101,7 @@ def _voted(material: Material, options: AuditOptions) -> tuple[Docket, Poll, lis
     kept = [[own[i] for i in case.place] for own in everything]
     ballot = poll_trained(case, trunks, options) if options.heads in TRAINED else poll(case, trunks, kept, options)
     wanted = options.influence or options.fair_by
-    return case, ballot, _equal(case, kept[0]), asked(case, trunks, kept, kind, options) if wanted else None
+    return case, ballot, _equal(case, kept), asked(case, trunks, kept, kind, options) if wanted else None
 
 
 def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
@@ -126,17 +128,16 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
 
 def _idle(options: AuditOptions) -> list[str]:
     """Options that were given and that nobody would read beside the others, as mistakes."""
-    default = AuditOptions.model_fields
-    given = [name for name in OF_MEMBERS if getattr(options, name) != default[name].default]
-    flags = lambda names: ", ".join(f"--{name.replace('_', '-')}" for name in names if name in given)  # noqa: E731
+    own = [name for name in given(options) if name in OF_MEMBERS]
+    flags = lambda names: ", ".join(f"--{name.replace('_', '-')}" for name in names if name in own)  # noqa: E731
     if options.scorer:
-        return [f"{flags(OF_MEMBERS)}: about members of a committee; given scorers vote as they are"] if given else []
+        return [f"{flags(OF_MEMBERS)}: about members of a committee; given scorers vote as they are"] if own else []
     out = []
     if options.heads in TRAINED and flags(FEATURES):
         out.append(f"{flags(FEATURES)}: about heads on features, not about --heads {options.heads}")
     if options.heads not in TRAINED and flags(LESSONS):
         out.append(f"{flags(LESSONS)}: about --heads lora or full; heads on features are solved")
-    if options.in_sample and "folds" in given:
+    if options.in_sample and "folds" in own:
         out.append("--folds: with --in-sample every member learns and votes on all rows")
     if options.length_member and options.members == 1 and options.heads not in TRAINED:
         out.append("--length-member takes one seat of several: --members 2 or more")
@@ -153,9 +154,10 @@ def _refused(everything: Sequence[Sequence[Encoded]], material: Material) -> dic
     return out
 
 
-def _equal(case: Docket, encoded: Sequence[Encoded]) -> list[int]:
-    """Pairs whose two responses are the same tokens to the first trunk; places in the material."""
-    return [int(i) for i, e in zip(case.place, encoded, strict=True) if len(e.responses) == 2 and equal_after_cut(e)]
+def _equal(case: Docket, encoded: Sequence[Sequence[Encoded]]) -> list[int]:
+    """Pairs whose two responses are the same tokens to one trunk or another; places in the material."""
+    alike = lambda e: len(e.responses) == 2 and equal_after_cut(e)  # noqa: E731
+    return [int(i) for i, *of in zip(case.place, *encoded, strict=True) if any(map(alike, of))]
 
 
 def priced(material: Material, case: Docket, ballot: Poll, options: AuditOptions) -> Signals:

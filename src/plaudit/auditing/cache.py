@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Collection
 from pathlib import Path
 
 from plaudit.models.embedded import cache as home
@@ -18,11 +17,8 @@ def use(folder: Path) -> None:
     os.utime(folder)
 
 
-def prune(cache: Path, most: float, *, keep: Collection[Path] = ()) -> int:
-    """Remove what was used longest ago until the cache takes at most `most` bytes; how many bytes went.
-
-    Folders in `keep` stay, and everything inside them.
-    """
+def prune(cache: Path, most: float) -> int:
+    """Remove what was used longest ago until the cache takes at most `most` bytes; how many bytes went."""
     entries = []
     for seal in cache.rglob("seal.json"):
         folder = seal.parent
@@ -33,7 +29,6 @@ def prune(cache: Path, most: float, *, keep: Collection[Path] = ()) -> int:
     for _, size, folder in sorted(entries, key=lambda entry: (entry[0], str(entry[2]))):
         if total - gone <= most:
             break
-        if not any(folder == kept or kept in folder.parents for kept in keep):
-            shutil.rmtree(folder, ignore_errors=True)
-            gone += size
+        shutil.rmtree(folder, ignore_errors=True)
+        gone += size
     return gone

@@ -14,6 +14,7 @@ from plaudit.data.pairs import Comparisons, targets
 from plaudit.data.read import Row, read
 from plaudit.data.rejects import keep_rejects
 from plaudit.data.split import GroupBy
+from plaudit.data.told import told
 from plaudit.errors import PlauditError
 from plaudit.records import Preference
 
@@ -46,7 +47,7 @@ def gather(
         PlauditError: no comparison is in them.
     """
     material = Material(by=by)
-    rows: Iterable[Row] = read(files, layout=layout, columns=columns, limits=limits)
+    rows: Iterable[Row] = told(read(files, layout=layout, columns=columns, limits=limits), layout)
     if rejects:
         rows = keep_rejects(rows, rejects)
     material.outline = outline(_taken(rows, material), by)

@@ -13,6 +13,7 @@ from plaudit.auditing.material import Docket, Material
 from plaudit.auditing.options import AuditOptions
 from plaudit.data.checks._parts import tails
 from plaudit.data.findings import Finding
+from plaudit.data.options import given
 from plaudit.metrics.intervals import difference_interval, mean_interval
 from plaudit.report.pages.audit import Shown
 from plaudit.signals.noise import WIDEST, Noise
@@ -71,11 +72,8 @@ def document(
 
 def chosen(options: AuditOptions) -> dict[str, Any]:
     """Options that differ from the default and matter to whoever runs the next command; no path, no machine's own."""
-    fields = type(options).model_fields
-    out = {
-        name: value for name, value in options.model_dump(mode="json").items()
-        if name not in OWN and value != fields[name].default
-    }  # fmt: skip
+    values = options.model_dump(mode="json")
+    out = {name: values[name] for name in given(options) if name not in OWN}
     if options.against:
         paths = [path.strip() for path in options.against.split(",") if path.strip()]
         out["against"] = ",".join(path if path.startswith("hub:") else _bare(path.rstrip("/\\")) for path in paths)

@@ -25,6 +25,7 @@ from plaudit.data.split import folds
 from plaudit.data.write import write
 from plaudit.errors import OptionError
 from plaudit.folders import is_sealed, publish
+from plaudit.models.checkpoint import ADAPTER, FACTS
 from plaudit.models.committee import FILE, FORMAT
 from plaudit.models.score import ModelScorer, load_scorer
 from plaudit.records import Preference, digest
@@ -35,7 +36,7 @@ from plaudit.training.bags import bootstrap
 from plaudit.training.loop import train
 from plaudit.training.options import TrainOptions
 
-VERSION = 1  # raised whenever the same input could give other votes
+VERSION = 2  # raised whenever the same input could give other votes
 MODEL, SCORES = "model", "scores.npy"
 
 
@@ -54,6 +55,7 @@ def poll_trained(docket: Docket, trunks: Sequence[ModelScorer], options: AuditOp
     store = cache.folder_of(options.cache)
     kinds = np.unique(fold)
     columns, names, places = [], [], []
+    bases: list[dict[str, Any]] = []
     with progress("training members", options.members * len(kinds)) as bar:
         for k in range(options.members):
             seed = seed_for(options.seed, "member", k) % 2**31
@@ -72,9 +74,10 @@ def poll_trained(docket: Docket, trunks: Sequence[ModelScorer], options: AuditOp
             columns.append(gap)
             names.append(f"{Path(model).name} {options.heads}, seed {k}")
             places.append(own)
-    cache.prune(store, options.cache_gb * 1e9, keep={place for own in places for place, _ in own})
+            spec = {"model": model, "fingerprint": start, "dtype": options.dtype, "max_length": options.max_length}
+            bases.append(spec if options.heads == "lora" else {})
     votes = Votes(np.stack(columns, 1), fold, docket.label, tuple(names))
-    return Poll(votes, partial(_copy, names=names, places=places))
+    return Poll(votes, partial(_copy, names=names, places=places, bases=bases))
 
 
 def _member(
@@ -99,14 +102,21 @@ def _member(
             dtype=options.dtype, max_length=options.max_length,
             batch_tokens=options.batch_tokens, device=options.device, **options.trust(),
         )  # fmt: skip
-        train([str(file)], model=model, output_dir=str(Path(scratch) / "run"), options=lesson)
-        shutil.copytree(Path(scratch) / "run/final", part / MODEL)
+        train([str(file)], model=model, output_dir=str(Path(scratch) / "run"), options=lesson, layout="canonical")
+        _keep(Path(scratch) / "run/final", part / MODEL, adapters=tuning == "lora")
         scorer = load_scorer(
             part / MODEL, dtype=options.dtype, device=options.device, budget=options.batch_tokens,
             max_length=options.max_length, **options.trust(),
         )  # fmt: skip
         np.save(part / SCORES, np.concatenate(scorer.score_all(docket.preferences)).astype(np.float64))
     return place
+
+
+def _keep(final: Path, target: Path, *, adapters: bool) -> None:
+    """The trained model; of LoRA the adapters with their head, which name their base, and the rules of tokenising."""
+    shutil.copytree(final / ADAPTER if adapters else final, target)
+    if adapters:
+        shutil.copyfile(final / FACTS, target / FACTS)
 
 
 def _lesson(docket: Docket, fold: NDArray, f: int, seed: int) -> list[Preference]:
@@ -123,14 +133,21 @@ def _lesson(docket: Docket, fold: NDArray, f: int, seed: int) -> list[Preference
     ]
 
 
-def _copy(folder: Path, *, names: Sequence[str], places: Sequence[Sequence[tuple[Path, float]]]) -> None:
-    """Every member's models beside their list, each with the size of its differences in the fold it voted on."""
+def _copy(
+    folder: Path, *, names: Sequence[str], places: Sequence[Sequence[tuple[Path, float]]],
+    bases: Sequence[dict[str, Any]],
+) -> None:  # fmt: skip
+    """Every member's models beside their list, each with the size of its differences in the fold it voted on.
+
+    Of LoRA members the adapters alone, and which `base` they need.
+    """
     entries: list[dict[str, Any]] = []
     for k, own in enumerate(places):
         for f, (place, size) in enumerate(own):
             name = f"member-{k}-fold-{f}"
             shutil.copytree(place / MODEL, folder / name)
             center = float(np.load(place / SCORES).mean())
-            entries.append({"scorer": f"./{name}", "member": names[k], "scale": size, "center": center})
+            entry = {"scorer": f"./{name}", "member": names[k], "scale": size, "center": center}
+            entries.append(entry | ({"base": bases[k]} if bases[k] else {}))
     document = {"format": FORMAT, "kind": "scorers", "members": entries}
     (folder / FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")

@@ -93,7 +93,6 @@ def poll(
             (part / "committee").mkdir()
             committee.save(part / "committee")
     cache.use(place)
-    cache.prune(store, options.cache_gb * 1e9, keep={place})
     facts = json.loads((place / "facts.json").read_text(encoding="utf-8"))
     votes = Votes(np.load(place / "margins.npy"), fold, docket.label, tuple(facts["members"]))
     return Poll(votes, partial(_copy, place / "committee"))

@@ -43,13 +43,15 @@ def convert(
     from plaudit.data.limits import Limits
     from plaudit.data.read import read
     from plaudit.data.rejects import keep_rejects
+    from plaudit.data.told import told
     from plaudit.data.write import write, writer
     from plaudit.errors import OptionError
     from plaudit.report import terminal
 
     writer(to)  # a wrong name is told before anything is read
     limits = Limits(line_bytes=options.line_bytes)
-    rows: Iterable[Row] = read(files, layout=options.layout, columns=renames(options.columns), limits=limits)
+    found = read(files, layout=options.layout, columns=renames(options.columns), limits=limits)
+    rows: Iterable[Row] = told(found, options.layout)
     if options.rejects is not None:
         if options.rejects.resolve() == output.resolve():
             raise OptionError(["--rejects and --output name the same file"])

@@ -19,7 +19,7 @@ def evaluate(
     Parameters
     ----------
     scorer
-        A checkpoint folder, or a built-in name: length, random. Left out with --scores.
+        A checkpoint or committee folder, or a built-in name: length, random. Left out with --scores.
     files
         Data files (json, jsonl, csv, parquet, gzipped or not), folders of them, or hub:OWNER/NAME[:split].
     json

@@ -6,6 +6,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+def given(options: BaseModel) -> list[str]:
+    """Names of the options that differ from their default.
+
+    >>> given(ReadOptions(layout="trl"))
+    ['layout']
+    """
+    return [name for name, facts in type(options).model_fields.items() if getattr(options, name) != facts.default]
+
+
 class ReadOptions(BaseModel):
     """Shared by every command that reads preferences."""
 

@@ -60,6 +60,8 @@ def _from_cells(raw: bytes, row: dict[str, Any]) -> FromCells:
 
 
 def _csv_row(raw: bytes, header: list[str], mark: str) -> tuple[dict[str, Any] | None, str]:
+    if b"\0" in raw:  # Python's own parser would keep it in the text
+        return None, f"broken csv: a raw NUL at byte {raw.index(0)}"
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as wrong:
@@ -86,7 +88,10 @@ def _cell(name: str, cell: str) -> Any:
 
 
 def from_parquet(path: str) -> Iterator[Item]:
-    """Rows of a parquet file, a small batch at a time. NaN is how tables write 'missing', so it becomes null."""
+    """Rows of a parquet file, a small batch at a time.
+
+    NaN is how tables write 'missing', so it becomes null; an infinite number makes a bad row.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -94,18 +99,28 @@ def from_parquet(path: str) -> Iterator[Item]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH):
-                for row in _plain(batch):
+                for row in batch.to_pylist():
                     number += 1
-                    yield number, as_json(row), row, ""
+                    yield number, *_settled(row)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if not number:
             raise DataError(path, "begins like parquet, but is cut off or damaged", advice="fetch it again") from error
         yield number + 1, b"", None, "the parquet data are damaged from here on"
 
 
-def _plain(batch: Any) -> Iterator[dict[str, Any]]:
-    for row in batch.to_pylist():
-        yield {key: without_nan(value) for key, value in row.items()}
+def _settled(row: dict[str, Any]) -> tuple[bytes, dict[str, Any] | None, str]:
+    """A table's row as JSON, as values, and why it cannot be used. Infinity is a fault, as it is in JSON."""
+    plain = {key: without_nan(value) for key, value in row.items()}
+    fault = next((f"{key!r} is infinite" for key, value in row.items() if _infinite(value)), "")
+    return as_json(plain), None if fault else plain, fault
+
+
+def _infinite(value: Any) -> bool:
+    if type(value) is float:
+        return math.isinf(value)
+    if type(value) is list:
+        return any(_infinite(item) for item in value)
+    return type(value) is dict and any(_infinite(item) for item in value.values())
 
 
 def without_nan(value: Any) -> Any:
@@ -131,8 +146,7 @@ def from_hub(path: str) -> Iterator[Item]:
     try:
         rows = iter(load_dataset(name, split=split or "train", streaming=True))
         for number, row in enumerate(rows, 1):
-            plain = {key: without_nan(value) for key, value in row.items()}
-            yield number, as_json(plain), plain, ""
+            yield number, *_settled(row)
     except (OSError, ValueError, RuntimeError) as error:  # its own errors derive from these
         why = (str(error).splitlines() or [repr(error)])[0]
         advice = "check the name, the split and the network; or download it and name the file"

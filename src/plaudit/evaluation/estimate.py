@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Any
 
 from plaudit.data.read import read
+from plaudit.data.told import told
 from plaudit.evaluation.intake import Intake, characters
 from plaudit.evaluation.score import said
 from plaudit.evaluation.scores import line
@@ -22,7 +23,7 @@ def estimate(
 ) -> dict[str, Any]:
     """Counts after reading everything, and seconds, tokens and bytes scaled up by characters from 32 scored rows."""
     intake = Intake()
-    rows = intake.preferences_of(read(paths, **reading))
+    rows = intake.preferences_of(told(read(paths, **reading), reading.get("layout")))
     found = of_preferences(scorer, rows, with_text=with_text, members=members)
     intake.refuse_nothing()
     return {"counts": intake.counts(), "rejects": intake.rejects} | found

@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from plaudit import folders
 from plaudit.data.columns import renames
 from plaudit.data.limits import Limits
+from plaudit.data.options import given
 from plaudit.data.read import read
 from plaudit.data.split import group_digest
+from plaudit.data.told import told
 from plaudit.errors import OptionError, PlauditError
 from plaudit.evaluation import scores as score_files
 from plaudit.evaluation.breakdown import breakdown
@@ -111,9 +113,9 @@ def _refuse_contradictions(scorer: Any, inputs: list, suites: list[str], asked: 
         mistakes.append("--scores grades one suite at a time")
     if not asked.scores and asked.missing != "error":
         mistakes.append("--missing is about stored scores: name them with --scores")
-    running = ("dtype", "device", "batch_tokens", "max_length", "cache") if asked.scores else ()
-    for name in running:
-        if getattr(asked, name) != type(asked).model_fields[name].default:
+    running = {"dtype", "device", "batch_tokens", "max_length", "cache"} if asked.scores else set()
+    for name in given(asked):
+        if name in running:
             mistakes.append(f"--{name.replace('_', '-')} does nothing with --scores: no scorer runs")
     if asked.output_dir and Path(asked.output_dir).exists():
         mistakes.append(f"{asked.output_dir} exists already")
@@ -155,7 +157,7 @@ def _on_files(handle: Handle | None, inputs: list, asked: EvaluateOptions, out: 
     if inputs and isinstance(inputs[0], Preference):
         preferences = inputs
     else:
-        preferences = intake.preferences_of(read(inputs, **_reading(asked)))
+        preferences = intake.preferences_of(told(read(inputs, **_reading(asked)), asked.layout))
     source: Any = handle
     if asked.scores:
         source = score_files.read_scores(asked.scores, missing=asked.missing)

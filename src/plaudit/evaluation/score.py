@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from plaudit.data.opening import files_of
 from plaudit.data.read import Row, read
 from plaudit.data.rejects import keep_rejects
+from plaudit.data.told import told
 from plaudit.errors import Interrupted, PlauditError
 from plaudit.evaluation.intake import SHOWN, Intake
 from plaudit.evaluation.scores import line
@@ -68,7 +69,7 @@ def score(
     was another run: other data, scorer or options. Raises DataError that names the row whose score is NaN.
     """
     target, found = Target(Path(output)), Intake()
-    rows = read(source, **reading)
+    rows = told(read(source, **reading), reading.get("layout"))
     run = _identity(scorer, source, {"with_text": with_text, "members": members, "chunk": chunk}, reading)
     start = _start(target, run, resume)
     if start is None:  # killed between the last two system calls of a finished run
@@ -117,9 +118,9 @@ def _watched(preferences: Iterator[Preference], bar: Any) -> Iterator[Preference
 
 def _identity(scorer: Handle, source: str | Path, writing: dict, reading: dict) -> dict[str, Any]:
     """What makes two runs the same run."""
-    files = [] if str(source).startswith("hub:") else files_of(str(source))
+    name = str(source)
     options = writing | {k: str(v) for k, v in sorted(reading.items())}
-    digests = [file_digest(Path(f)) for f in files]
+    digests = [name] if name.startswith("hub:") else [file_digest(Path(f)) for f in files_of(name)]
     return {"scorer": scorer.fingerprint or scorer.name, "data": digests, "options": options}
 
 

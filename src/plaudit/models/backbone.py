@@ -103,7 +103,7 @@ def load_backbone(
         warnings.append("its files hold no scoring head; a random one is used: its scores mean nothing until trained")
     for warning in warnings:
         note(f"{origin}: {warning}")
-    facts = read_facts(source)
+    facts = (read_facts(adapter) if adapter else {}) or read_facts(source)
     policy = _policy(model, tokenizer, max_length, facts)
     model.name_or_path = model.config._name_or_path = origin  # adapters write it down: a name, not a machine's path
     family = model.config.model_type

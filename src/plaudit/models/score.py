@@ -13,6 +13,7 @@ from plaudit.errors import DataError
 from plaudit.models.backbone import Loaded, load_backbone
 from plaudit.models.device import place
 from plaudit.models.forward import Reader
+from plaudit.models.lora import is_adapted
 from plaudit.models.tokens import Encoded, encode_all, texts
 from plaudit.models.trees.plan import plan
 from plaudit.models.trees.probe import Verdict, probe
@@ -50,7 +51,7 @@ class ModelScorer:
         self.loaded, self.dtype, self.budget = loaded, dtype, budget
         self.verdict = verdict or probe(loaded.model)
         self.reader = Reader(loaded.model.eval(), self.verdict.way)
-        if dtype == "bfloat16":  # cast the trunk's matrices once, not in every window
+        if dtype == "bfloat16" and not is_adapted(loaded.model):  # cast the trunk's matrices once, not in every window
             for name, layer in loaded.model.base_model.named_modules():
                 if isinstance(layer, torch.nn.Linear) and "pooler" not in name:  # BERT's pooler belongs to the head
                     layer.to(torch.bfloat16)

@@ -86,18 +86,45 @@ def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
         _say_unread(folder, document["trunks"], options)
         kept = {k: options[k] for k in ("device", "budget", "trust_remote_code", "allow_pickles") if k in options}
         return load_committee(folder, **kept)
-    members = []
-    for entry in document["members"]:
-        inside = entry["scorer"].startswith("./")  # a checkpoint that lies in the committee's own folder
-        handle = ask(folder / entry["scorer"] if inside else entry["scorer"], **options)
-        if not inside and handle.fingerprint != entry["fingerprint"]:
-            raise PlauditError(
-                f"{folder}: {entry['scorer']} has changed since it voted", advice="run the audit again with it"
-            )
-        members.append(handle.scorer)
     entries = document["members"]
     asked = [entry["scorer"] for entry in entries]
     alone = [name if asked.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(asked)]
     seats = [entry.get("member") or name for entry, name in zip(entries, alone, strict=True)]
     scales, centers = ([float(entry[name]) for entry in entries] for name in ("scale", "center"))
+    worn = _adapted(folder, entries, options)
+    members = [worn[k] if k in worn else _asked(folder, entry, ask, options) for k, entry in enumerate(entries)]
     return Together(members, scales, seats, centers=centers)
+
+
+def _asked(folder: Path, entry: dict[str, Any], ask: Callable[..., Any], options: dict[str, Any]) -> Scorer:
+    """A member that is a scorer of its own; one outside the folder must be the one that voted."""
+    inside = entry["scorer"].startswith("./")  # a checkpoint that lies in the committee's own folder
+    handle = ask(folder / entry["scorer"] if inside else entry["scorer"], **options)
+    if not inside and handle.fingerprint != entry["fingerprint"]:
+        raise PlauditError(
+            f"{folder}: {entry['scorer']} has changed since it voted", advice="run the audit again with it"
+        )
+    return handle.scorer
+
+
+def _adapted(folder: Path, entries: Sequence[dict[str, Any]], options: dict[str, Any]) -> dict[int, Scorer]:
+    """The members that are adapters, by their place; each base is loaded once and must be the one they learned on."""
+    from plaudit.models.adapters import adapted
+    from plaudit.models.committee import load_trunk
+
+    trust = {k: options[k] for k in ("trust_remote_code", "allow_pickles") if k in options}
+    bases: dict[str, list[int]] = {}
+    for k, entry in enumerate(entries):
+        if "base" in entry:
+            bases.setdefault(entry["base"]["model"], []).append(k)
+    found: dict[int, Scorer] = {}
+    for model, places in bases.items():
+        base = entries[places[0]]["base"]
+        trunk = load_trunk(model, dtype=base["dtype"], max_length=base["max_length"], **trust)
+        if trunk.fingerprint != base["fingerprint"]:
+            raise PlauditError(
+                f"{folder}: its adapters were trained on another version of {model}",
+                advice="run the audit again with the model as it is now",
+            )
+        found |= zip(places, adapted([folder / entries[k]["scorer"] for k in places], **options), strict=True)
+    return found

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from plaudit import catalog
 from plaudit.errors import OptionError
+from plaudit.signals.select import CONDITIONS, selected
 from plaudit.signals.targets import Targets, unchanged
 
 ROOM = "plaudit.signals.treatments"
@@ -57,6 +58,8 @@ def _step(text: str) -> Step:
     name = name.strip().replace("-", "_")
     part = catalog.load(ROOM, name)
     hints, takes = get_type_hints(part.treat), options_of(part.treat)
+    if not set(CONDITIONS) & set(takes) and "decision" not in columns_of(part.treat):  # a person chose the rows
+        takes += CONDITIONS
     options: dict[str, Any] = {}
     mistakes = []
     for item in filter(None, (piece.strip() for piece in rest.split(","))):
@@ -66,7 +69,7 @@ def _step(text: str) -> Step:
             mistakes.append(f"treatment {name}: unknown option {item!r} (its options: {have})")
             continue
         try:
-            options[key] = _value(value, hints[key])
+            options[key] = _value(value, hints.get(key, float))
         except ValueError:
             mistakes.append(f"treatment {name}: {key} cannot be {value!r}")
     if mistakes:
@@ -100,6 +103,8 @@ def treat(
 ) -> tuple[Targets, list[NDArray[np.bool_]]]:
     """Apply the steps in order to labels [P] (1, or 1/2 for a tie); also which rows each step changed.
 
+    A step that names conditions changes the rows that meet them, whatever its treatment (`select.selected`).
+
     `columns`: signals by name, and whatever else a treatment reads (`decision`).
 
     Raises:
@@ -114,8 +119,18 @@ def treat(
         if missing:
             raise OptionError([f"treatment {step.name} needs the column {missing[0]!r}, which is not given"])
         given = {name: own.get(name, columns.get(name)) for name in columns_of(part.treat)}
-        after = part.treat(**given, **step.options)
+        where = {k: v for k, v in step.options.items() if k not in options_of(part.treat)}
+        after = part.treat(**given, **{k: v for k, v in step.options.items() if k not in where})
+        if where:
+            signals = (columns["mean"], columns["p_disagree"], columns["p_wrong"])
+            after = _only(selected(*signals, now.target, **where), after, now)
         differs = (after.target != now.target) | (after.margin != now.margin) | (after.weight != now.weight)
         touched.append(differs)
         now = after
     return now, touched
+
+
+def _only(rows: NDArray[np.bool_], after: Targets, before: Targets) -> Targets:
+    """The treated columns in these rows, the others as they were."""
+    names = ("target", "margin", "weight")
+    return Targets(*(np.where(rows, getattr(after, name), getattr(before, name)) for name in names))

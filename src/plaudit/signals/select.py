@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from plaudit.errors import OptionError
 
+CONDITIONS = ("wrong", "quantile", "above", "below")
 UNTOLD = (
     "the audit named no --noise model or could not tell its rate: act on p_disagree instead, as in flip:above=0.65, or "
     "audit more rows or with a stronger --model"

@@ -32,18 +32,22 @@ def card(run: "Run", held: Mapping[str, float] | None) -> dict[str, Any]:
     """The facts of a checkpoint; `held` are the held-out numbers it goes by."""
     p = run.prepared
     learned = {n: p.item() for n, p in run.objective.parameters.items() if p.numel() == 1}  # prototypes score nothing
-    reward = None
+    reward = calibration = None
     if held:
+        if "plaudit/eval_temperature" in held:
+            calibration = {"temperature": held["plaudit/eval_temperature"], "source": "held-out"}
         reward = {"mean": held["eval_mean_reward"], "std": held["plaudit/eval_std_reward"], "source": "held-out"}
     return {
         "base_model": run.loaded.origin,
         "base_fingerprint": run.loaded.fingerprint,
+        "steps": int(held["step"]) if held else run.done,
         "rows": rows(p),
         "options": run.wanted,
         "digests": run.digests,
         "groups": groups(run),
         "held_out": dict(held) if held else None,
         "reward": reward,
+        "calibration": calibration,
         "loss_parameters": learned,
         "way": run.verdict.way,
         "policy": run.loaded.policy.facts(),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plaudit.data.options import given
 from plaudit.errors import OptionError
 from plaudit.models.forward import Way, inner
 from plaudit.models.heads.scalar import last_layer
@@ -84,7 +85,6 @@ def check(options: TrainOptions) -> None:
         OptionError: every one of them.
     """
     check_sinks(options.report_to)
-    given = [name for name, facts in type(options).model_fields.items() if getattr(options, name) != facts.default]
     idle = {  # what options whose names begin so need, and whether it is there
         "contrastive_": ("--contrastive", options.contrastive != "none"),
         "contrastive_prototypes": ("--contrastive swav", options.contrastive in ("none", "swav")),
@@ -96,7 +96,7 @@ def check(options: TrainOptions) -> None:
     mistakes = [
         f"{name} does nothing without {needs}"
         for start, (needs, there) in idle.items()
-        for name in given
+        for name in given(options)
         if name.startswith(start) and not there
     ]
     top = options.loss_options.get("top_k", 1)

@@ -11,6 +11,7 @@ from plaudit.errors import OptionError
 from plaudit.models.forward import Reader
 from plaudit.models.score import scores
 from plaudit.rewards import length
+from plaudit.signals.price import slope
 from plaudit.training.batches import everything
 from plaudit.training.labels import Labels
 from plaudit.training.objective import Objective
@@ -94,7 +95,21 @@ def summary(values: list[np.ndarray], part: Part) -> dict[str, float]:
         "eval_max_reward": float(flat.max()) if len(flat) else float("nan"),
         "plaudit/eval_std_reward": float(flat.std()) if len(flat) else float("nan"),
         "plaudit/eval_ties": float((weight * (gap == 0)).sum() / total) if total else float("nan"),
+        "plaudit/eval_temperature": temperature(gap[weight > 0]),
     }
+
+
+def temperature(gap: NDArray[np.float64]) -> float:
+    """The T for which sigmoid(gap / T) is best calibrated (least log loss): above 1 the scores are too sure of
+    themselves. NaN without comparisons, infinite where the scores say nothing.
+
+    >>> round(temperature(np.array([2.0, 2.0, 2.0, -2.0])), 4)  # right three times in four: 2 / logit(3/4)
+    1.8205
+    """
+    if not len(gap):
+        return math.nan
+    found = slope(gap, np.ones(len(gap)))
+    return 1 / found if found else math.inf
 
 
 def _flat(values: list[np.ndarray]) -> NDArray[np.float64]:

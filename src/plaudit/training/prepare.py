@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from plaudit.data.pairs import carries_columns, targets
 from plaudit.data.read import read
 from plaudit.data.split import GroupBy, groups_of, held_out
+from plaudit.data.told import told
 from plaudit.errors import OptionError, PlauditError
 from plaudit.models.tokens import Encoded, encode_all, equal_after_cut
 from plaudit.records import Preference, digest
@@ -76,7 +77,7 @@ def gather(files: Sequence[str], *, layout=None, columns=None, ignore_columns: b
     counts: Counter = Counter()
     for file in files:
         path, weight = weighted(file)
-        for row in read([path], layout=layout, columns=columns):
+        for row in told(read([path], layout=layout, columns=columns), layout):
             counts["rows"] += 1
             if row.reason:
                 dropped.append((row.where, row.reason))
@@ -111,7 +112,8 @@ def prepare(
     else:
         inside = _held(found, options, seed)
     rated = _rating(found, options) if options.pointwise_coefficient else ""
-    keep, encoded = _encode(found, policy, dropped, rated)
+    counts.update(readable=len(found))
+    keep, encoded = _encode(found, policy, dropped, rated, counts)
     sides = {}
     for name, wanted in (("train", False), ("held", True)):
         picked = [i for i in keep if inside[i] == wanted]
@@ -126,7 +128,7 @@ def prepare(
             reason, advice="give the rows or files a weight, or leave the rows' own out: --ignore-columns"
         )
     counts.update(
-        preferences=len(found), train=len(sides["train"]), held_out=len(sides["held"]), dropped=len(dropped),
+        different=len(keep), train=len(sides["train"]), held_out=len(sides["held"]), dropped=len(dropped),
         cut=sum(1 for i in keep if encoded[i].dropped_tokens), cut_tokens=sum(encoded[i].dropped_tokens for i in keep),
         shared_groups=len(np.intersect1d(sides["train"].groups, sides["held"].groups)),
     )  # fmt: skip
@@ -175,8 +177,11 @@ def _useless(p: Preference) -> str:
     return "nobody judged its responses and it carries no rating to train on"
 
 
-def _encode(found, policy, dropped, rated) -> tuple[list[int], dict[int, Encoded]]:
-    """Indices that can be trained on, and their encodings; what cannot is added to `dropped`."""
+def _encode(found, policy, dropped, rated, counts) -> tuple[list[int], dict[int, Encoded]]:
+    """Indices that can be trained on, and their encodings; what cannot is added to `dropped`.
+
+    `counts` says how many are left after each filter: judged at all, within what the model reads, of unlike tokens.
+    """
     usable = []
     for i, p in enumerate(found):
         if p.comparisons() or (rated and any(rated in r for r in p.ratings)):
@@ -184,10 +189,12 @@ def _encode(found, policy, dropped, rated) -> tuple[list[int], dict[int, Encoded
         else:
             dropped.append((p.source or p.id, _useless(p)))
     encoded, keep = {}, []
+    counts.update(judged=len(usable), fitting=len(usable))
     for i, e in zip(usable, encode_all([found[i] for i in usable], policy), strict=True):
         where = found[i].source or found[i].id
         if e.refused:
             dropped.append((where, e.refused))
+            counts["fitting"] -= 1
         elif len(e.responses) == 2 and equal_after_cut(e):
             dropped.append((where, "both responses have the same tokens"))
         else:

@@ -145,10 +145,20 @@ def disk(model: Any, options: TrainOptions) -> int:
     return (options.save_total_limit + 1) * (model_bytes + 8 * moving) + 4 * everything
 
 
+ROWS = {
+    "read": "rows read", "readable": "preferences in them", "judged": "preferences with something to learn",
+    "fitting": "of these, within what the model reads", "different": "of these, with unlike tokens",
+    "train": "trained on", "held_out": "held out", "dropped": "dropped in all", "cut": "prompts that lose old turns",
+    "cut_tokens": "tokens cut off them", "shared_groups": "prompts on both sides",
+    "carried": "preferences with a target, margin or weight of their own", "ignored": "whose columns are ignored",
+}  # fmt: skip
+
+
 def show(found: Mapping[str, Any]) -> None:
     """Print a rehearsal for a person."""
     terminal.table("options", ["option", "value"], [(k, str(v)) for k, v in found["options"].items()])
-    terminal.table("rows", ["", "count"], [*found["rows"].items(), ("steps", found["steps"])])
+    rows = [(ROWS.get(name, name), count) for name, count in found["rows"].items()]
+    terminal.table("rows", ["", "count"], [*rows, ("steps", found["steps"])])
     t = found["tokens"]
     terminal.table(
         "tokens", ["", "p5", "p50", "p95", "max"],

@@ -13,6 +13,10 @@ from plaudit.doctor.subject import Subject
 from plaudit.models.heads.scalar import last_layer
 from plaudit.seeds import generator
 
+UNTOLD = (
+    "nothing here says that it was trained, and its numbers cannot: a random head looks like a trained one; "
+    "`plaudit evaluate` on pairs you know can"
+)
 MANY = 16  # seeds tried beside the one that plaudit.json names
 
 
@@ -40,7 +44,7 @@ def diagnose(subject: Subject) -> Finding:
             f"its head is still the random draw it started from (seed {drawn}), never trained: its scores mean "
             "nothing; train it"
         )
-    return healthy()
+    return healthy() if subject.facts.get("steps") else healthy(UNTOLD)
 
 
 def _draw(subject: Subject, weight: torch.Tensor) -> int | None:

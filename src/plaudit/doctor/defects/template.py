@@ -7,6 +7,7 @@ from plaudit.doctor.subject import Subject
 from plaudit.records import digest
 
 DAYS = ("01 Jan 2001", "02 Feb 2022")
+TALKS = (("user", "assistant"), ("system", "user", "assistant"))  # some date a system turn only, some its absence
 
 
 def diagnose(subject: Subject) -> Finding:
@@ -46,12 +47,14 @@ def _missing(subject: Subject) -> Finding:
 
 def _dated(tokenizer, template: str) -> bool:
     """Whether the rendering differs between two days; the words of the template alone would not tell."""
-    seen = set()
+    seen: dict[tuple[str, ...], set[str]] = {}
     for day in DAYS:
         today = "{%- macro strftime_now(format) -%}" + day + "{%- endmacro -%}"
-        try:
-            turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
-            seen.add(tokenizer.apply_chat_template(turns, chat_template=today + template, tokenize=False))
-        except Exception:  # a template is a stranger's program; that it refuses is told by `loads`
-            return "strftime_now" in template
-    return len(seen) > 1
+        for roles in TALKS:
+            turns = [{"role": role, "content": "Hello"} for role in roles]
+            try:
+                shown = tokenizer.apply_chat_template(turns, chat_template=today + template, tokenize=False)
+            except Exception:  # a template is a stranger's program; that it refuses is told by `loads`
+                continue
+            seen.setdefault(roles, set()).add(shown)
+    return any(len(texts) > 1 for texts in seen.values()) if seen else "strftime_now" in template
