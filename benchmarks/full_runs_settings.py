@@ -1,10 +1,10 @@
 """The settings of the full runs, chosen once on a part of the helpful training pairs; no test pair is read.
 
-    PLAUDIT_DATA=... python benchmarks/full_runs_settings.py [--tuning lora] [--seeds 1] [--dtype float32] [--by loss]
+    PLAUDIT_DATA=... python benchmarks/full_runs_settings.py [--seeds 1] [--dtype float32] [--by loss]
 
-Every cell of the grid trains minilm-l6 (smollm2-135m with `--tuning lora`, on the first 1,000 pairs) on four fifths of
-the prompt groups and is judged on the rest after its last step. Finished cells are kept in `--cache`. `full_runs.py`
-reads the choices from full_runs_settings.json and full_runs_settings_lora.json.
+Every cell of the grid trains minilm-l6 on four fifths of the prompt groups and is judged on the rest after its last
+step. Finished cells are kept in `--cache`. `full_runs_settings_lora.py` does the same for LoRA on smollm2-135m and the
+first 1,000 pairs; `full_runs.py` reads both choices.
 """
 
 import argparse
@@ -103,26 +103,17 @@ def numbers(text: str) -> list[float]:
     return [float(x) for x in text.split(",")]
 
 
-def main() -> None:
+def main(tuning: str = "full") -> None:
     ask = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    ask.add_argument("--tuning", default="full", choices=list(GRIDS))
-    ask.add_argument("--model", help="by default minilm-l6, with lora smollm2-135m")
+    ask.add_argument("--model", default=MODELS[tuning])
     ask.add_argument("--seeds", type=int, default=1, help="how many splits and seeds")
     ask.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     ask.add_argument("--by", default="loss", choices=["loss", "accuracy"])
-    ask.add_argument("--rates", type=numbers, help="the grid's learning rates")
-    ask.add_argument("--epochs", type=numbers, help="the grid's epochs")
-    ask.add_argument("--pairs", type=int, help="at most so many pairs; 0: all")
+    ask.add_argument("--rates", type=numbers, default=GRIDS[tuning][0], help="the grid's learning rates")
+    ask.add_argument("--epochs", type=numbers, default=GRIDS[tuning][1], help="the grid's epochs")
+    ask.add_argument("--pairs", type=int, default=PAIRS[tuning], help="at most so many pairs; 0: all")
     ask.add_argument("--cache", type=Path, default=CACHE)
-    args = ask.parse_args()
-    grid = GRIDS[args.tuning]
-    args.model, args.rates, args.epochs = (
-        args.model or MODELS[args.tuning],
-        args.rates or grid[0],
-        args.epochs or grid[1],
-    )
-    args.pairs = PAIRS[args.tuning] if args.pairs is None else args.pairs
-    choose(args)
+    choose(ask.parse_args(namespace=argparse.Namespace(tuning=tuning)))
 
 
 if __name__ == "__main__":
