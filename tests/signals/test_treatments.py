@@ -12,7 +12,7 @@ from plaudit.losses import bradley_terry
 from plaudit.signals.recipes import PRESETS, ROOM, options_of, steps, treat
 from plaudit.signals.select import selected
 from plaudit.signals.targets import Targets, unchanged
-from plaudit.signals.treatments import _contract, decide, flip, margin, smooth
+from plaudit.signals.treatments import _contract, decide, margin, smooth
 
 PARTS = catalog.names(ROOM)
 MEAN = np.array([-2.0, -0.5, 0.1, 1.0, 3.0])
@@ -58,16 +58,23 @@ def test_the_combined_recipes_are_the_papers_losses():
 
 
 def test_smoothing_has_the_minimum_of_the_spec():
-    found = smooth.treat(np.zeros(1), np.full(1, 0.5), np.zeros(1), np.ones(1), np.zeros(1), np.ones(1), alpha=0.1)
+    found = smooth.treat(np.ones(1), np.zeros(1), np.ones(1), alpha=0.1)
     at = np.array([2.197225])
     assert loss(found, at)[0] == pytest.approx(0.325083, abs=1e-6)
     assert loss(found, at + 0.01)[0] > loss(found, at)[0] < loss(found, at - 0.01)[0]
 
 
 def test_flipping_twice_is_the_identity():
-    once = flip.treat(MEAN, COLUMNS["p_disagree"], 0 * ONE, ONE, 0 * ONE, ONE, below=0.0)
-    twice = flip.treat(MEAN, COLUMNS["p_disagree"], 0 * ONE, once.target, 0 * ONE, ONE, below=0.0)
+    once, _ = treat(COLUMNS, steps(["flip:below=0"]), ONE)
+    assert once.target.tolist() == [0, 0, 1, 1, 1]
+    twice, _ = treat(COLUMNS, steps(["flip:below=0", "flip:below=0"]), ONE)
     assert twice.target.tolist() == ONE.tolist()
+
+
+@pytest.mark.parametrize("name", ["flip", "drop"])
+def test_without_a_condition_those_change_that_the_committee_sees_the_other_way_round(name):
+    _, (touched,) = treat(COLUMNS, steps([name]), ONE)
+    assert np.flatnonzero(touched).tolist() == [0, 1]  # p_disagree above 0.5
 
 
 @pytest.mark.parametrize("mode", ["signed", "abs_after_flip", "clamp0"])
@@ -156,14 +163,14 @@ def test_steps_say_which_rows_they_changed():
         [True, False, False, False, False], [True, True, False, False, False], [True] * 5]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["soften", "margin", "weight", "weight:by=right", "fairif"])
+@pytest.mark.parametrize("name", ["flip", "drop", "smooth", "soften", "margin", "weight", "weight:by=right", "fairif"])
 @pytest.mark.parametrize(
     ("condition", "rows"),
     [("quantile=0.4", [0, 1]), ("above=0.6", [0, 1]), ("below=0.5", [0, 1, 2]), ("wrong=0.8", [0])],
 )
 def test_every_treatment_can_be_told_which_rows(name, condition, rows):
     columns = {**COLUMNS, "fair_weight": np.array([0.5, 1.5, 0.8, 2.0, 0.1])}
-    everywhere, _ = treat(columns, steps([name]), ONE)
+    everywhere, _ = treat(columns, steps([f"{name}{',' if ':' in name else ':'}quantile=1"]), ONE)
     found, (touched,) = treat(columns, steps([f"{name}{',' if ':' in name else ':'}{condition}"]), ONE)
     assert np.flatnonzero(touched).tolist() == rows
     for column in ("target", "margin", "weight"):

@@ -14,6 +14,7 @@ from plaudit.signals.select import CONDITIONS, selected
 from plaudit.signals.targets import Targets, unchanged
 
 ROOM = "plaudit.signals.treatments"
+SIGNALS = ("mean", "p_disagree", "p_wrong")  # what conditions are about
 PRESETS: dict[str, tuple[str, ...]] = {
     "default": ("mend",),
     "flip-10": ("flip:quantile=0.1",),
@@ -103,7 +104,7 @@ def treat(
 ) -> tuple[Targets, list[NDArray[np.bool_]]]:
     """Apply the steps in order to labels [P] (1, or 1/2 for a tie); also which rows each step changed.
 
-    A step that names conditions changes the rows that meet them, whatever its treatment (`select.selected`).
+    A step changes the rows that meet its conditions (`select.selected`), or those its treatment names in `UNLESS_TOLD`.
 
     `columns`: signals by name, and whatever else a treatment reads (`decision`).
 
@@ -115,15 +116,17 @@ def treat(
     for step in plan:
         part = catalog.load(ROOM, step.name)
         own = {"label": label, "target": now.target, "margin": now.margin, "weight": now.weight}
-        missing = [name for name in columns_of(part.treat) if name not in own and name not in columns]
+        takes = options_of(part.treat)
+        where = {k: v for k, v in step.options.items() if k not in takes} or getattr(part, "UNLESS_TOLD", {})
+        reads = [*columns_of(part.treat), *(SIGNALS if where else ())]
+        missing = [name for name in reads if name not in own and name not in columns]
         if missing:
             raise OptionError([f"treatment {step.name} needs the column {missing[0]!r}, which is not given"])
         given = {name: own.get(name, columns.get(name)) for name in columns_of(part.treat)}
-        where = {k: v for k, v in step.options.items() if k not in options_of(part.treat)}
-        after = part.treat(**given, **{k: v for k, v in step.options.items() if k not in where})
+        after = part.treat(**given, **{k: v for k, v in step.options.items() if k in takes})
         if where:
-            signals = (columns["mean"], columns["p_disagree"], columns["p_wrong"])
-            after = _only(selected(*signals, now.target, **where), after, now)
+            mean, p_disagree, p_wrong = (columns[name] for name in SIGNALS)
+            after = _only(selected(mean, p_disagree, p_wrong, now.target, **where), after, now)
         differs = (after.target != now.target) | (after.margin != now.margin) | (after.weight != now.weight)
         touched.append(differs)
         now = after

@@ -2,25 +2,17 @@
 
 from numpy.typing import NDArray
 
-from plaudit.signals.select import selected
 from plaudit.signals.targets import Targets
 
+UNLESS_TOLD = {"above": 0.5}
 
-def treat(
-    mean: NDArray, p_disagree: NDArray, p_wrong: NDArray, target: NDArray, margin: NDArray, weight: NDArray,
-    *, wrong: float | None = None, quantile: float | None = None, above: float | None = None,
-    below: float | None = None,
-) -> Targets:  # fmt: skip
-    """`wrong`: p_wrong above this; `quantile`: the lowest part by mean; `above`: p_disagree above this; `below`: mean
-    below this. With none of them, p_disagree above 0.5.
+
+def treat(target: NDArray, margin: NDArray, weight: NDArray) -> Targets:
+    """Weight 0; which rows is a matter of conditions, p_disagree above 0.5 when none is given.
 
     >>> import numpy as np
     >>> one = np.ones(2)
-    >>> treat(np.array([-1.0, 1.0]), np.array([0.7, 0.3]), 0 * one, one, 0 * one, one).weight.tolist()
-    [0.0, 1.0]
+    >>> treat(one, 0 * one, one).weight.tolist()
+    [0.0, 0.0]
     """
-    if quantile is None and above is None and below is None and wrong is None:
-        above = 0.5
-    left = weight.copy()
-    left[selected(mean, p_disagree, p_wrong, target, wrong=wrong, quantile=quantile, above=above, below=below)] = 0
-    return Targets(target, margin, left)
+    return Targets(target, margin, 0 * weight)
