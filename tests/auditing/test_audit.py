@@ -51,6 +51,7 @@ def done(file, cache, tmp_path_factory):
     return audit([file], output_dir=target, model="tiny", members=4, cache=cache), target
 
 
+@pytest.mark.slow
 def test_the_longer_answer_stands_beside_the_committee(done):
     found, target = done
     length = json.loads((target / "audit.json").read_text())["length"]
@@ -213,6 +214,7 @@ def test_again_from_the_cache_and_anew_the_bytes_are_the_same(done, file, cache,
     assert bytes_of(again) == bytes_of(target)
 
 
+@pytest.mark.slow
 def test_a_killed_audit_goes_on(done, file, tmp_path, monkeypatch):
     _, target = done
     monkeypatch.setattr(feature_room, "PART", 16)
@@ -241,6 +243,7 @@ def test_other_thresholds_need_no_new_votes(file, cache, done, monkeypatch):
     assert found.summary["thresholds"]["wrong"] == 0.99
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_does_not_move_a_vote(done, file, tmp_path):
     found, _ = done
     raw = file.read_bytes().splitlines(keepends=True)
@@ -355,6 +358,7 @@ def test_the_next_command_can_be_pasted(done, tmp_path, capsys):
     assert "next: plaudit repair FILE --columns" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_options_that_matter_for_the_next_command_are_kept(file, cache, tmp_path):
     found = audit([file], model="tiny", members=4, cache=cache, pools="read", seed=3, batch_tokens=512)
     assert found.summary["options"] == {"members": 4, "pools": "read", "seed": 3}
@@ -405,6 +409,7 @@ def test_a_long_line_is_rejected_where_the_limit_says_so(tmp_path):
     assert audit(str(path), scorer="length").summary["rows"]["rejected"] == 0
 
 
+@pytest.mark.slow
 def test_the_cache_is_bounded(file, tmp_path):
     audit([file], model="tiny", members=2, cache=tmp_path)
     before = sum(f.stat().st_size for f in tmp_path.rglob("*") if f.is_file())

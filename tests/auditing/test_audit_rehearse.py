@@ -32,6 +32,7 @@ def test_heads_take_one_pass_and_no_training(file):
     assert trunk["trainings"] is None
 
 
+@pytest.mark.slow
 def test_trained_members_are_counted_in_models_time_and_disk(file):
     loaded = load_backbone("tiny", for_training=True)
     whole = sum(p.numel() for p in loaded.model.parameters())

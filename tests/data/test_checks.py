@@ -62,6 +62,7 @@ def crowd(skills, items, *, seed=0, habit=None, longer=None):
     return rows
 
 
+@pytest.mark.slow
 def test_reliabilities_are_the_planted_ones_and_the_guessing_annotator_is_named():
     skills = {"ann": 0.95, "bob": 0.85, "eve": 0.7, "guess": 0.5}
     rows = crowd(skills, 400)
@@ -78,6 +79,7 @@ def test_reliabilities_are_the_planted_ones_and_the_guessing_annotator_is_named(
     assert finding.value["alpha_low"] < 2 * agree - 1 < finding.value["alpha_high"]
 
 
+@pytest.mark.slow
 def test_annotators_who_follow_a_habit_are_named_with_it():
     skills = {"ann": 0.9, "bob": 0.9, "eve": 0.9}
     first = found("annotators", crowd(skills, 120, habit="eve")).value["suspicious"]

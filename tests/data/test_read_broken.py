@@ -196,6 +196,7 @@ def test_a_missing_file_a_folder_without_data_and_a_nul_in_a_name(tmp_path):
         read("a\0b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [20, 500, 5000, 40_000, len(PACKED) - 9, len(PACKED) - 1])
 def test_a_cut_gzip_gives_its_rows_and_one_error(tmp_path, size):
     file = tmp_path / "cut.jsonl.gz"

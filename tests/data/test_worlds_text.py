@@ -90,6 +90,7 @@ def test_presets_share_their_texts(clean):
         assert set(one.responses) == set(two.responses)
 
 
+@pytest.mark.slow
 def test_length_flips_favour_the_longer_answer():
     world = make("text-v1-length25", n=4000, seed=0)
     flipped = world.truth.flipped
@@ -99,6 +100,7 @@ def test_length_flips_favour_the_longer_answer():
     assert chosen_longer.mean() > 0.55
 
 
+@pytest.mark.slow
 def test_topics_are_flipped_at_their_own_rates():
     world = make("text-v1-topics", n=4000, seed=0)
     for topic, rate in (("numbers", 0.4), ("texts", 0.2), ("advice", 0.05)):

@@ -62,6 +62,7 @@ def test_a_damaged_folder_is_built_again(cache):
 WHEEL = _wheel.Wheel("no-such-package-of-ours", "0", "no.whl", "0" * 64, 3)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fetched_names_the_command(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)

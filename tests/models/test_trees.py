@@ -120,6 +120,7 @@ def test_hidden_states_are_the_family_s_own():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [0, 6])
 def test_flex_attention_sees_what_the_segments_see(window):
     model, _ = model_of("llama")

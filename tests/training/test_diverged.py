@@ -95,6 +95,7 @@ def test_a_learning_rate_beyond_reason(tmp_path, capsys):
     assert caught.value.exit_status == 1
 
 
+@pytest.mark.slow
 def test_a_finite_explosion_stops_and_names_its_rows(tmp_path):
     file = write(tmp_path / "a.jsonl", noise(24))
     how = {"learning_rate": 1000.0, "max_steps": 25, "held_out": 0, "save_steps": 1, "lr_scheduler_type": "constant"}

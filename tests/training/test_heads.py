@@ -88,6 +88,7 @@ def test_no_member_has_seen_what_it_votes_on(kind):
     assert np.abs(after[~rows] - before[~rows]).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_member_has_seen_what_it_votes_on_after_learning_again(kind, monkeypatch):
     """The same with lessons long enough that members lose trust in some of their rows and learn again."""
@@ -109,6 +110,7 @@ def test_no_member_has_seen_what_it_votes_on_after_learning_again(kind, monkeypa
     assert np.abs(after[~rows] - before[~rows]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_members_learn_again_where_labels_seem_wrong_and_only_there():
     for noise in (0.0, 0.25):
         x, pairs, _ = world(900, 8, noise=noise)

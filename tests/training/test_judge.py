@@ -33,6 +33,7 @@ def judged(tmp_path, rows, **options):
     return found, scores(reader, part.encoded), part.columns
 
 
+@pytest.mark.slow
 def test_labels_are_judged_by_the_loss_they_are_trained_by(tmp_path):
     files = write(tmp_path / "a.jsonl", rated(24)), write(tmp_path / "h.jsonl", rated(32)[24:])
     how = {"max_steps": 8, "batch_size": 8, "eval": files[1], "eval_steps": 1, "learning_rate": 3e-3}

@@ -68,6 +68,7 @@ def test_what_a_run_leaves(tmp_path, file):
     assert len(card["groups"]["train"]) == document["rows"]["train"]
 
 
+@pytest.mark.slow
 def test_prompts_of_the_run_that_it_began_from_are_not_forgotten(tmp_path):
     sides = [write(tmp_path / f"{i}.jsonl", pairs(24)[8 * i : 8 * i + 8]) for i in range(3)]
     go(sides[0], tmp_path / "a", held_out=0, group_by="prompt")
@@ -101,6 +102,7 @@ def test_the_final_model_is_the_best_checkpoint(tmp_path):
     assert {p.name for p in (tmp_path / "D").glob("checkpoint-*")} == {f"checkpoint-{best}", "checkpoint-12"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["loss", "accuracy"])
 def test_early_stopping(tmp_path, metric):
     file = write(tmp_path / "a.jsonl", pairs(40))

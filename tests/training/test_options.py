@@ -140,6 +140,7 @@ def test_gradient_checkpointing_is_switched_on():
         assert all(layer.gradient_checkpointing == asked for layer in layers)
 
 
+@pytest.mark.slow
 def test_when_things_are_written(tmp_path, files):
     go(files["pairs"], tmp_path / "a", max_steps=8, logging_steps=3, eval_steps=5, save_steps=2, save_total_limit=3)
     assert [row["step"] for row in metrics(tmp_path / "a") if "loss" in row] == [3, 6, 8]

@@ -156,6 +156,7 @@ def test_changes_are_refused_unless_allowed(tmp_path, capsys):
         go(file, tmp_path / "D", resume_run=True, allow_changes=True, max_steps=8, tuning="frozen")
 
 
+@pytest.mark.slow
 def test_what_a_crash_may_leave(tmp_path, capsys):
     file = write(tmp_path / "a.jsonl", pairs(16))
     how = {"max_steps": 4, "save_steps": 1, "save_total_limit": 9}
@@ -205,6 +206,7 @@ def test_a_tie_parameter_that_has_met_no_pair_yet(tmp_path):
     assert bits(tmp_path / "E") == bits(tmp_path / "D")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [11, 12])
 @pytest.mark.parametrize("harm", ["gone", "changed"])
 def test_the_best_checkpoint_is_whole_or_the_run_does_not_go_on(tmp_path, harm, done):
@@ -223,6 +225,7 @@ def test_the_best_checkpoint_is_whole_or_the_run_does_not_go_on(tmp_path, harm, 
     assert not (made / "final").exists()
 
 
+@pytest.mark.slow
 def test_the_best_of_other_held_out_preferences_is_no_measure(tmp_path, capsys):
     file, easy = write(tmp_path / "a.jsonl", pairs(16)), write(tmp_path / "e.jsonl", pairs(4))
     hard = write(tmp_path / "h.jsonl", [r | {"chosen": r["rejected"], "rejected": r["chosen"]} for r in pairs(4)])
