@@ -1,6 +1,6 @@
 """Full runs on real data: train, evaluate, and stand beside random, length-only and TF-IDF on the same test pairs.
 
-    PLAUDIT_DATA=... python benchmarks/full_runs.py [--only helpful,uf,lora-helpful] [--seeds 3] [--dtype float32] [--curve]
+    PLAUDIT_DATA=... python benchmarks/full_runs.py [--only helpful,uf,lora-helpful] [--seeds 3] [--dtype float32] [--curve uf]
 
 Learning rate and epochs come from full_runs_settings.json (`full_runs_settings.py` chooses them without test pairs).
 Every finished run is kept in `--cache`, so a stopped script goes on; a run that was stopped in its middle resumes.
@@ -74,6 +74,11 @@ def options_of(task: str, seed: int, args) -> TrainOptions:
     return TrainOptions(learning_rate=rate, epochs=epochs, **common)
 
 
+def seeds(task: str, args) -> int:
+    """How many seeds a task is trained with: one where a run is dear."""
+    return 1 if task == "tldr" or task.startswith("lora-") else max(args.seeds, 1)
+
+
 def name_of(task: str, seed: int, args, count: int) -> str:
     """What a run is called in the cache."""
     asked, model = options_of(task, seed, args), args.lora_model if task.startswith("lora-") else args.model
@@ -122,16 +127,17 @@ def run(task: str, seed: int, args, *, count: int = 0) -> dict[str, Any] | None:
 # beside the reference
 
 
-def reference(task: str, args, *, same_pairs: bool = False) -> dict[str, Any]:
+def reference(task: str, args, *, same_pairs: bool = False, count: int = 0) -> dict[str, Any]:
     """TF-IDF's C, its accuracy for every C, and what each test pair earns, by id.
 
-    It learns from all training pairs of the data, or from the same pairs as the first run of the task.
+    It learns from all training pairs of the data, or from the same pairs as the first run of the task (of `count` pairs).
     """
     name = task.removeprefix("lora-")
-    kept = args.cache / f"tfidf {task + ' same pairs' if same_pairs else name}.json"
+    limited = f" {count}" if count else ""
+    kept = args.cache / f"tfidf {task + limited + ' same pairs' if same_pairs else name}.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
-    files = learned(task, 0, args, args.pairs) if same_pairs else paths(DATA[name][0])
+    files = learned(task, 0, args, count or args.pairs) if same_pairs else paths(DATA[name][0])
     sides = [judged([p for row in read(f) for p in row.records]) for f in (files, paths(DATA[name][1]))]
     strength, folds = chosen_strength(sides[0])
     every = {c: Reference(sides[0], c).credit(sides[1]) for c in STRENGTHS}
@@ -150,10 +156,12 @@ def credit(scores: dict[str, list[float]], pairs: list[Preference]) -> np.ndarra
     return (gap > 0) + 0.5 * (gap == 0)
 
 
-def compared(task: str, runs: list[dict[str, Any]], args, *, same_pairs: bool = False) -> dict[str, Any]:
+def compared(
+    task: str, runs: list[dict[str, Any]], args, *, same_pairs: bool = False, count: int = 0
+) -> dict[str, Any]:
     """The mean over seeds against TF-IDF on the same test pairs, with a paired interval over prompt groups."""
     name = task.removeprefix("lora-")
-    other = reference(task, args, same_pairs=same_pairs)["credit"]
+    other = reference(task, args, same_pairs=same_pairs, count=count)["credit"]
     pairs = judged([p for row in read(paths(DATA[name][1])) for p in row.records])
     whole = len(pairs)
     pairs = [p for p in pairs if p.id in other and all(p.id in r["scores"] for r in runs)]
@@ -269,17 +277,25 @@ def before_the_choice(task: str, args) -> list[list]:
     return [[LORA_RATE, LORA_EPOCHS, *(one[k] for k in ("n", "score", "low", "high"))]]
 
 
+CURVE = [
+    "data and model", "trained on", "seeds", "accuracy", "low", "high",
+    "TF-IDF of the same pairs", "ahead of it", "low", "high",
+]  # fmt: skip
+
+
 def curve(args) -> list[list]:
-    """Accuracy on helpful by the share of its training pairs."""
-    whole = len([1 for row in read(paths(DATA["helpful"][0])) if row.records])
+    """Accuracy by the number of training pairs, beside TF-IDF fitted on the very same pairs."""
     rows = []
-    for share in PARTS:
-        count = 0 if share == 1 else round(whole * share)
-        found = [r for s in range(args.seeds) if (r := run("helpful", s, args, count=count))]
-        if found:
-            b = compared("helpful", found, args)
-            trained = found[0]["rows"]["train"]
-            rows.append([share, trained, len(found), b["ours"], b["low"], b["high"], b["ahead"], *b["gap"]])
+    for task in [t for t in TASKS if t in args.curve]:
+        files = learned(task, 0, args, args.pairs)
+        whole = len([1 for row in read(files) if row.records])
+        for share in PARTS:
+            count = 0 if share == 1 else round(whole * share)
+            found = [r for s in range(seeds(task, args)) if (r := run(task, s, args, count=count))]
+            if found:
+                b = compared(task, found, args, same_pairs=bool(count) or task.startswith("lora-"), count=count)
+                trained = found[0]["rows"]["train"]
+                rows.append([label(task, args), trained, len(found), b["ours"], b["low"], b["high"], b["tfidf"], b["ahead"], *b["gap"]])  # fmt: skip
     return rows
 
 
@@ -289,8 +305,7 @@ def main() -> None:
     where = machine()
     done: dict[str, list[dict[str, Any]]] = {}
     for task in TASKS:
-        most = 1 if task == "tldr" or task.startswith("lora-") else args.seeds
-        if found := [r for s in range(max(most, 1)) if (r := run(task, s, args))]:
+        if found := [r for s in range(seeds(task, args)) if (r := run(task, s, args))]:
             done[task] = found
     if not done:
         raise SystemExit("nothing was run; --only names: " + ", ".join(TASKS))
@@ -309,27 +324,7 @@ def described(tuning: str, seed: int, args) -> str:
 
 
 def document(args, where, done, beside, points) -> dict[str, Any]:
-    more = (
-        [
-            {
-                "title": "learning curve, HH helpful",
-                "columns": [
-                    "share of the training pairs",
-                    "trained on",
-                    "seeds",
-                    "accuracy",
-                    "low",
-                    "high",
-                    "ahead of TF-IDF",
-                    "low",
-                    "high",
-                ],
-                "rows": points,
-            }
-        ]
-        if points
-        else []
-    )
+    more = [{"title": "learning curves", "columns": CURVE, "rows": points}] if points else []
     return {
         "title": "Full runs on real data",
         "question": "Does a reward model trained here beat a bag of words on unseen prompts?",
@@ -359,7 +354,7 @@ def arguments() -> argparse.Namespace:
     ask.add_argument("--only", type=lambda s: s.split(","), default=TASKS, help="comma separated: " + ", ".join(TASKS))
     ask.add_argument("--seeds", type=int, default=3)
     ask.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
-    ask.add_argument("--curve", action="store_true", help="add the learning curve on helpful")
+    ask.add_argument("--curve", type=lambda s: s.split(","), default=[], help="add learning curves of these of --only")
     ask.add_argument("--rmb", action=argparse.BooleanOptionalAction, default=True, help="the suite after TL;DR")
     ask.add_argument("--model", default="minilm-l6")
     ask.add_argument("--lora-model", default="smollm2-135m")
