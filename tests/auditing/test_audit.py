@@ -1,6 +1,7 @@
 """An audit end to end on the random model: what it writes, that it resumes, and that company changes nothing."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -407,6 +408,21 @@ def test_a_long_line_is_rejected_where_the_limit_says_so(tmp_path):
     rows = audit(path, scorer="length", line_bytes=1024).summary["rows"]  # one file needs no list
     assert (rows["read"], rows["rejected"], rows["audited"]) == (4, 1, 3)
     assert audit(str(path), scorer="length").summary["rows"]["rejected"] == 0
+
+
+def test_what_lies_in_an_entry_of_the_cache_goes_with_it(tmp_path):
+    """A checkpoint inside an entry is counted once, and is as old as its entry."""
+    for name, age in (("old", 100), ("new", 10)):
+        for folder in (tmp_path / name, tmp_path / name / "model"):
+            folder.mkdir()
+            (folder / "seal.json").write_text("{}")
+            (folder / "weights").write_bytes(b"0" * 1000)
+        os.utime(tmp_path / name, (age, 1000 - age))
+        os.utime(tmp_path / name / "model", (0, 0))
+    assert prune(tmp_path, 5000) == 0
+    assert prune(tmp_path, 3000) == 2004
+    assert (tmp_path / "new/model/weights").exists()
+    assert not (tmp_path / "old").exists()
 
 
 @pytest.mark.slow

@@ -168,6 +168,15 @@ def test_a_decided_margin_of_nothing_goes_before_that_of_the_file(tmp_path, caps
     assert [p.margin for p in kept] == [max(m, 0) for m in MEAN]
 
 
+def test_rows_that_a_margin_was_not_meant_for_keep_their_own(tmp_path, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row | {"margin": 0.75}) + "\n" for row in ROWS))
+    made([path], tmp_path / "audit", MEAN)
+    target, _ = repaired(capsys, path, "--treatment", "margin:quantile=0.25")  # rows 3 and 1 of eight
+    kept, _, _ = gather([str(target)])
+    assert [p.margin for p in kept] == [m if m < -0.5 else 0.75 for m in MEAN]
+
+
 def test_an_audit_that_says_not_to_act_says_so_again(lines, capsys):
     assert repaired(capsys, lines)[1]["caution"] is None
     held = {"score": 0.51, "low": 0.46, "high": 0.55}

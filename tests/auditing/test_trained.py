@@ -1,6 +1,7 @@
 """Committees of trained models: votes by those who never saw the row, members that differ, nothing trained twice."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from plaudit.data.write import write
 from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import is_sealed
 from plaudit.rewards.load import load
-from small_runs import dropping
+from small_runs import dropping, go
 
 ROWS = 40
 WORLD = make("text-v1", n=ROWS, seed=5).preferences
@@ -183,7 +184,8 @@ def test_lora_members_are_adapters_on_one_trunk(tmp_path):
     assert len(members) == 4
     for folder in [*members, *tmp_path.glob("cache/audits/members/*/model")]:
         names = {p.name for p in folder.iterdir()}
-        assert names == {"adapter_config.json", "adapter_model.safetensors", "plaudit.json"}
+        assert {"adapter_config.json", "adapter_model.safetensors", "plaudit.json"} <= names
+        assert "model.safetensors" not in names
     panel = load(committee)
     assert len({id(m.loaded.model) for m in panel.scorer.members}) == 1
     assert {m.loaded.policy.max_length for m in panel.scorer.members} == {400}
@@ -197,6 +199,38 @@ def test_lora_members_are_adapters_on_one_trunk(tmp_path):
     save_file({k: v * 1.1 for k, v in weights.items()}, model / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(PlauditError, match="its adapters were trained on another version of"):
         load(committee)
+
+
+@pytest.mark.slow
+def test_adapters_name_the_base_that_this_audit_names(tmp_path, monkeypatch):
+    """Members come from the cache of an audit that called the same model otherwise."""
+    dropping(tmp_path / "base")
+    file, how = stored(tmp_path, WORLD), HOW | {"heads": "lora", "members": 1, "cache": tmp_path / "cache"}
+    monkeypatch.chdir(tmp_path)
+    audit([file], **(how | {"model": "./base"}))
+    asked = Trainings(monkeypatch)
+    whole = str(tmp_path / "base")
+    audit([file], output_dir=tmp_path / "audit", **(how | {"model": whole}))
+    assert not asked.lessons
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for config in tmp_path.glob("audit/committee/member-*/adapter_config.json"):
+        assert json.loads(config.read_text())["base_model_name_or_path"] == whole
+    assert load(tmp_path / "audit/committee").score_all([WORLD[0]])[0].shape == (2,)
+    weights = next(tmp_path.glob("audit/committee/member-0-fold-1/adapter_model.safetensors"))
+    shutil.copytree(tmp_path / "audit/committee", tmp_path / "copy")
+    (tmp_path / "copy" / weights.parent.name / weights.name).unlink()
+    with pytest.raises(PlauditError, match="is missing"):
+        load(tmp_path / "copy")
+
+
+@pytest.mark.slow
+def test_a_base_that_is_adapters_itself_gives_whole_members(tmp_path):
+    go(str(stored(tmp_path, WORLD)), tmp_path / "run", tuning="lora")
+    model = str(tmp_path / "run/final/adapter")
+    how = HOW | {"heads": "lora", "members": 1, "cache": tmp_path / "cache", "model": model}
+    audit([tmp_path / "world.jsonl"], output_dir=tmp_path / "audit", **how)
+    assert load(tmp_path / "audit/committee").score_all([WORLD[0]])[0].shape == (2,)
 
 
 @pytest.mark.slow

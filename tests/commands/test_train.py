@@ -8,8 +8,10 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from plaudit.cli import run
+from plaudit.models.embedded import path as embedded_path
 from plaudit.rewards.load import load
 from small_runs import go, pairs, rated, write
 
@@ -207,7 +209,36 @@ def test_a_real_encoder_too(tmp_path, file, tuning):
     agree(tmp_path / "D" / "final")
 
 
-def test_the_adapter_beside_a_merged_model_gives_its_scores(tmp_path, file):
-    go(file, tmp_path / "D", tuning="lora", max_steps=5)
+def base(folder, kind):
+    """`tiny` as somebody else might have left it."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(embedded_path("tiny"))
+    labels = 3 if kind == "three labels" else 1
+    model = AutoModelForSequenceClassification.from_pretrained(embedded_path("tiny"), num_labels=labels)
+    if kind == "pad is the end mark":
+        model.config.architectures = ["LlamaForCausalLM"]
+        tokenizer.pad_token, tokenizer.chat_template = tokenizer.eos_token, None
+        model.config.pad_token_id = tokenizer.eos_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if kind == "pad is the end mark":
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"architectures": ["LlamaForCausalLM"]}))
+        weights = load_file(folder / "model.safetensors")
+        save_file(
+            {k: v for k, v in weights.items() if k != "score.weight"}, folder / "model.safetensors", {"format": "pt"}
+        )
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["tiny", "pad is the end mark", "three labels"])
+def test_the_adapter_beside_a_merged_model_gives_its_scores(tmp_path, file, kind):
+    """Alone too: with the pad, the template and the one label that it was trained with."""
+    model = "tiny" if kind == "tiny" else base(tmp_path / "base", kind)
+    go(file, tmp_path / "D", model=model, tuning="lora", max_steps=5)
     merged, adapter = load(str(tmp_path / "D" / "final")), load(str(tmp_path / "D" / "final" / "adapter"))
     assert adapter.score(*QUESTION) == pytest.approx(merged.score(*QUESTION), abs=1e-5)
+    one, other = merged.loaded.policy, adapter.loaded.policy
+    assert (one.pad_id, one.template) == (other.pad_id, other.template)
+    assert one.pad_id != one.tokenizer.eos_token_id

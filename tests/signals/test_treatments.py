@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from plaudit import catalog
 from plaudit.errors import OptionError, PlauditError
 from plaudit.losses import bradley_terry
-from plaudit.signals.recipes import PRESETS, ROOM, options_of, steps, treat
+from plaudit.signals.recipes import PRESETS, ROOM, options_of, steps, treat, with_margin
 from plaudit.signals.select import selected
 from plaudit.signals.targets import Targets, unchanged
 from plaudit.signals.treatments import _contract, decide, margin, smooth
@@ -99,6 +99,19 @@ def test_what_a_person_decided_goes_before_the_committee():
     assert found.weight.tolist() == [1, 1, 1, 0, 1]
     with pytest.raises(PlauditError, match="maybe"):
         decide.treat(np.array(["maybe"]), np.ones(1), np.ones(1), np.zeros(1), np.ones(1))
+
+
+def test_a_margin_is_decided_where_a_step_speaks_of_it_and_nowhere_else():
+    told = np.array([0.9, 0.2, np.nan, np.nan, np.nan])
+    columns = {**COLUMNS, "p_wrong": told}
+    label = np.array([1, 1, 1, 1, 0.5])
+    for words, wanted in [
+        ("mend", [0, 0, 1, 1, 0]),  # told rows are flipped or left; a tie asks for no difference
+        ("margin:mode=clamp0", [1] * 5),
+        ("margin:above=0.5", [1, 1, 0, 0, 0]),
+        ("flip:above=0.5", [0] * 5),
+    ]:
+        assert with_margin(columns, steps([words]), label).tolist() == wanted, words
 
 
 def test_what_a_person_kept_stays_whole_after_labels_were_softened_to_one_half():

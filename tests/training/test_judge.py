@@ -1,6 +1,7 @@
 """Held-out losses: plain, as trained, and what the best checkpoint of a run is best in."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -62,6 +63,18 @@ def test_a_checkpoint_knows_the_temperature_of_its_scores(tmp_path):
     run = go(files[0], tmp_path / "D", eval=files[1], max_steps=12, learning_rate=3e-3)
     card = json.loads((tmp_path / "D/final/plaudit.json").read_text())
     assert card["calibration"] == {"temperature": run["held_out"]["plaudit/eval_temperature"], "source": "held-out"}
+
+
+def test_the_temperature_heeds_weights_and_soft_labels():
+    gap, belief, weight = np.array([2.0, 1.0, -0.5, 3.0]), np.array([0.9, 0.7, 0.6, 1.0]), np.array([1.0, 5, 2, 0.5])
+    costs = {
+        t: (weight * (belief * np.logaddexp(0, -gap / t) + (1 - belief) * np.logaddexp(0, gap / t))).sum()
+        for t in np.geomspace(0.1, 100, 20_001)
+    }
+    assert temperature(gap, belief, weight) == pytest.approx(min(costs, key=costs.get), rel=1e-3)
+    assert temperature(gap, weight=np.full(4, 2.0)) == pytest.approx(temperature(gap))
+    assert temperature(np.array([1.0, -9.0]), weight=np.array([1.0, 0])) == temperature(np.array([1.0]))
+    assert math.isnan(temperature(gap, belief, 0 * weight))
 
 
 def test_pairs_and_ratings_choose_together(tmp_path):

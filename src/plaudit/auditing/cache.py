@@ -22,6 +22,8 @@ def prune(cache: Path, most: float) -> int:
     entries = []
     for seal in cache.rglob("seal.json"):
         folder = seal.parent
+        if any((above / "seal.json").exists() for above in folder.parents if cache in above.parents):
+            continue  # a checkpoint inside an entry goes with it
         size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
         entries.append((folder.stat().st_mtime, size, folder))
     total = sum(size for _, size, _ in entries)

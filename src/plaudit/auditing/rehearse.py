@@ -37,16 +37,20 @@ def rehearse(files: Sequence[str], options: AuditOptions) -> dict[str, Any]:
         refused = {i: e.refused for i, e in enumerate(encoded) if e.refused and material.preferences[i].comparisons()}
         kept = [encoded[int(i)] for i in docket(material, refused).place]
         spec = spec_of(trunk, name, options)
+        trained = options.heads in TRAINED  # whole models: every layer is read, and no feature kept
+        layers, pools = ((-1,), ("read",)) if trained else (spec.layers, spec.pools)
         tokens = sum(cost(e) for e in kept)
         sample = kept[:: max(len(kept) // TRIED, 1)][:TRIED]
-        compute(trunk, sample[:2], spec.layers, spec.pools)
+        compute(trunk, sample[:2], layers, pools)
         start = monotonic()
-        found = compute(trunk, sample, spec.layers, spec.pools)
+        found = compute(trunk, sample, layers, pools)
         seconds = (monotonic() - start) / max(sum(cost(e) for e in sample), 1) * tokens
         responses = sum(len(e.responses) for e in kept)
+        idle = trained and not options.influence and not options.fair_by
+        features = 0 if idle else found.shape[-1] * len(spec.layers) * len(spec.pools)
         plan.append({
             "model": spec.model, "preferences": len(kept), "refused": len(refused), "tokens": tokens,
-            "layers": list(spec.layers), "disk_bytes": responses * found[0].size * 2, "seconds": seconds,
+            "layers": list(layers), "disk_bytes": responses * features * 2, "seconds": seconds,
             "trainings": _trainings(trunk, options, len(range(k, options.members, len(trunks))), seconds),
         })  # fmt: skip
     counts = {"read": material.rows, "rejected": material.rejected, "preferences": len(material.preferences)}

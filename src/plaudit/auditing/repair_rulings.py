@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from plaudit.data.patch_rows import Ruling, tidy
 from plaudit.errors import DataError, PlauditError
 from plaudit.records import Preference
-from plaudit.signals.recipes import Step, treat
+from plaudit.signals.recipes import Step, treat, with_margin
 from plaudit.signals.treatments.decide import DECISIONS
 from plaudit.signals.votes import Signals
 
@@ -74,9 +74,10 @@ class Rulings:
         steps = [step for step in plan if step.name != "decide"]
         if (decision != "").any():
             steps.append(Step("decide", {}))
-        self._targets, self._touched = treat({**signals.columns, "decision": decision}, steps, label)
+        columns = {**signals.columns, "decision": decision}
+        self._targets, self._touched = treat(columns, steps, label)
         self._signals, self._places, self._label, self._decision = signals, places, label, decision
-        self._margins = bool((self._targets.margin != 0).any())
+        self._margins = with_margin(columns, steps, label) & (decision == "")
         self.steps = [str(step) for step in steps]
 
     def __call__(self, preference: Preference, better: int, worse: int) -> Ruling | None:
@@ -97,7 +98,7 @@ class Rulings:
             facts["decision"] = str(self._decision[row])
         why = tuple(step for step, rows in zip(self.steps, self._touched, strict=True) if rows[row])
         target, weight = tidy(t.target[row]), tidy(t.weight[row])
-        margin = tidy(t.margin[row]) if self._margins and not self._decision[row] else None
+        margin = tidy(t.margin[row]) if self._margins[row] else None
         return Ruling(target, margin, weight, float(self._label[row]), why, facts)
 
     @property

@@ -25,8 +25,10 @@ from plaudit.data.split import folds
 from plaudit.data.write import write
 from plaudit.errors import OptionError
 from plaudit.folders import is_sealed, publish
-from plaudit.models.checkpoint import ADAPTER, FACTS
+from plaudit.models.backbone import resolve
+from plaudit.models.checkpoint import ADAPTER
 from plaudit.models.committee import FILE, FORMAT
+from plaudit.models.foreign import CONFIG, adapter_base
 from plaudit.models.score import ModelScorer, load_scorer
 from plaudit.records import Preference, digest
 from plaudit.report.terminal import progress
@@ -36,7 +38,7 @@ from plaudit.training.bags import bootstrap
 from plaudit.training.loop import train
 from plaudit.training.options import TrainOptions
 
-VERSION = 2  # raised whenever the same input could give other votes
+VERSION = 3  # raised whenever the same input could give other votes
 MODEL, SCORES = "model", "scores.npy"
 
 
@@ -75,7 +77,7 @@ def poll_trained(docket: Docket, trunks: Sequence[ModelScorer], options: AuditOp
             names.append(f"{Path(model).name} {options.heads}, seed {k}")
             places.append(own)
             spec = {"model": model, "fingerprint": start, "dtype": options.dtype, "max_length": options.max_length}
-            bases.append(spec if options.heads == "lora" else {})
+            bases.append(spec if _as_adapters(options, model) else {})
     votes = Votes(np.stack(columns, 1), fold, docket.label, tuple(names))
     return Poll(votes, partial(_copy, names=names, places=places, bases=bases))
 
@@ -103,7 +105,9 @@ def _member(
             batch_tokens=options.batch_tokens, device=options.device, **options.trust(),
         )  # fmt: skip
         train([str(file)], model=model, output_dir=str(Path(scratch) / "run"), options=lesson, layout="canonical")
-        _keep(Path(scratch) / "run/final", part / MODEL, adapters=tuning == "lora")
+        final = Path(scratch) / "run/final"
+        alone = shutil.ignore_patterns("seal.json")  # it is sealed as a part of this entry
+        shutil.copytree(final / ADAPTER if _as_adapters(options, model) else final, part / MODEL, ignore=alone)
         scorer = load_scorer(
             part / MODEL, dtype=options.dtype, device=options.device, budget=options.batch_tokens,
             max_length=options.max_length, **options.trust(),
@@ -112,11 +116,9 @@ def _member(
     return place
 
 
-def _keep(final: Path, target: Path, *, adapters: bool) -> None:
-    """The trained model; of LoRA the adapters with their head, which name their base, and the rules of tokenising."""
-    shutil.copytree(final / ADAPTER if adapters else final, target)
-    if adapters:
-        shutil.copyfile(final / FACTS, target / FACTS)
+def _as_adapters(options: AuditOptions, model: str) -> bool:
+    """Whether members are kept as adapters, which name their base; one whose base is adapters too is kept whole."""
+    return options.heads == "lora" and adapter_base(resolve(model)[0])[1] is None
 
 
 def _lesson(docket: Docket, fold: NDArray, f: int, seed: int) -> list[Preference]:
@@ -146,8 +148,16 @@ def _copy(
         for f, (place, size) in enumerate(own):
             name = f"member-{k}-fold-{f}"
             shutil.copytree(place / MODEL, folder / name)
+            if bases[k]:
+                _rename_base(folder / name / CONFIG, bases[k]["model"])
             center = float(np.load(place / SCORES).mean())
             entry = {"scorer": f"./{name}", "member": names[k], "scale": size, "center": center}
             entries.append(entry | ({"base": bases[k]} if bases[k] else {}))
     document = {"format": FORMAT, "kind": "scorers", "members": entries}
     (folder / FILE).write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def _rename_base(path: Path, model: str) -> None:
+    """The base as this audit names it; a member from the cache may know it by another name."""
+    document = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": model}
+    path.write_text(json.dumps(document, indent=2, sort_keys=True), encoding="utf-8")

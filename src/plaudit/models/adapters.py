@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from plaudit.folders import file_digest
 from plaudit.models.backbone import load_backbone
 from plaudit.models.device import place
+from plaudit.models.foreign import WEIGHTS, heads_of
 from plaudit.models.quiet import quiet
 from plaudit.models.score import ModelScorer
 from plaudit.records import Preference, digest
-
-WEIGHTS = "adapter_model.safetensors"
 
 
 class Adapted:
@@ -38,6 +37,8 @@ def adapted(
     Raises:
         PlauditError: the base is not to be had, or a folder's weights are missing.
     """
+    for folder in folders:
+        heads_of(folder)
     loaded = load_backbone(
         folders[0], merge=False, max_length=max_length, trust_remote_code=trust_remote_code,
         allow_pickles=allow_pickles,

@@ -91,19 +91,22 @@ def load_backbone(
     with quiet():
         own = adapter is not None and (adapter / "tokenizer_config.json").is_file()
         tokenizer = _tokenizer(str(adapter) if own else source, trust)
-        config, trained = _config(source, trust, for_training=for_training, dropout=dropout)
+        brings = adapter is not None and set(foreign.heads_of(adapter).values()) == {1}  # the base may have any head
+        config, trained = _config(source, trust, for_training=for_training or brings, dropout=dropout)
         model, missing = _model(source, config, DTYPES[dtype], trust, allow_pickles)
         drawn = _draw(model, missing, source, seed)
         drawn = [name for name in drawn if not adapter or name not in foreign.saved_whole(adapter)]
         warnings = [f"its {name} was not in the files and starts at random" for name in drawn]
         model, head, more = _head(model, source, adapter, trained and not missing, allow_pickles, merge=merge)
-    warnings += more + settle_padding(model, tokenizer, trained=head == "found")
+    facts = read_facts(adapter) if adapter else {}
+    padded = trained and not missing if facts else head == "found"  # ours were trained with the pad settled as here
+    warnings += more + settle_padding(model, tokenizer, trained=padded)
     warnings += template.adopt(tokenizer, encoder=not is_causal(model))
     if head == "fresh" and not for_training:
         warnings.append("its files hold no scoring head; a random one is used: its scores mean nothing until trained")
     for warning in warnings:
         note(f"{origin}: {warning}")
-    facts = (read_facts(adapter) if adapter else {}) or read_facts(source)
+    facts = facts or read_facts(source)
     policy = _policy(model, tokenizer, max_length, facts)
     model.name_or_path = model.config._name_or_path = origin  # adapters write it down: a name, not a machine's path
     family = model.config.model_type

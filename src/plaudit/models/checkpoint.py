@@ -1,7 +1,8 @@
 """A checkpoint that everybody can load: `<Family>ForSequenceClassification`, one label, regression, safetensors.
 
-With adapters the weights are saved merged and the adapters beside them in `adapter/`. `plaudit.json` holds what other
-tools need not know: digests of the data, the rules of tokenising, mean and spread of scores, versions.
+With adapters the weights are saved merged and the adapters beside them in `adapter/`, which can be used alone.
+`plaudit.json` holds what other tools need not know: digests of the data, the rules of tokenising, mean and spread of
+scores, versions.
 """
 
 import json
@@ -42,11 +43,13 @@ def save(folder: Path, model: Any, tokenizer: Any, facts: Mapping[str, Any]) -> 
             tokenizer.save_pretrained(folder)
             if is_adapted(model):
                 model.save_pretrained(folder / ADAPTER, save_embedding_layers=False)
+                tokenizer.save_pretrained(folder / ADAPTER)
                 (folder / ADAPTER / "README.md").unlink(missing_ok=True)  # an empty form
     finally:
         config._name_or_path = name
     document = {"format": FORMAT, "versions": _versions(), **facts}
-    (folder / FACTS).write_text(json.dumps(document, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
+    for place in (folder, folder / ADAPTER) if is_adapted(model) else (folder,):
+        (place / FACTS).write_text(json.dumps(document, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
     for path in folder.rglob("*.safetensors"):
         path.chmod(0o644)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from plaudit.errors import PlauditError
 
 WEIGHT, BIAS = "v_head.summary.weight", "v_head.summary.bias"
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def value_head(folder: Path, *, allow_pickles: bool = False) -> dict[str, Tensor] | None:
@@ -60,7 +61,7 @@ def put_in(head: dict[str, Tensor], layer: nn.Linear) -> list[str]:
 
 def adapter_base(source: str) -> tuple[str, Path | None]:
     """(base model, adapter folder) when `source` is a folder of LoRA adapters, else (source, None)."""
-    path = Path(source) / "adapter_config.json"
+    path = Path(source) / CONFIG
     if not path.is_file() or (Path(source) / "config.json").is_file():
         return source, None
     try:
@@ -72,21 +73,36 @@ def adapter_base(source: str) -> tuple[str, Path | None]:
 
 def saved_whole(adapter: Path) -> list[str]:
     """The modules that a folder of adapters holds as they are."""
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
     return list(config.get("modules_to_save") or ())
+
+
+def heads_of(adapter: Path) -> dict[str, int]:
+    """The heads that a folder of adapters holds, and how many numbers each gives per response.
+
+    Raises:
+        PlauditError: its weights are missing.
+    """
+    from safetensors import safe_open
+
+    weights = adapter / WEIGHTS
+    if not weights.is_file():
+        raise PlauditError(f"{adapter}: {WEIGHTS} is missing")
+    found: dict[str, int] = {}
+    with safe_open(weights, "pt") as f:
+        for name in f.keys():  # noqa: SIM118 (not a mapping)
+            for head in ("score", "classifier"):
+                if f".{head}." in f".{name}":
+                    rows = f.get_slice(name).get_shape()[0]
+                    found[head] = min(found.get(head, rows), rows)  # some heads have a layer before the last
+    return dict(sorted(found.items()))
 
 
 def with_adapter(model: Any, adapter: Path) -> tuple[Any, bool, list[str]]:
     """The base inside peft's wrapper with its adapters, whether they brought a head, and what is to be said."""
     from peft import PeftConfig, PeftModel
-    from safetensors import safe_open
 
-    weights = adapter / "adapter_model.safetensors"
-    if not weights.is_file():
-        raise PlauditError(f"{adapter}: adapter_model.safetensors is missing")
-    with safe_open(weights, "pt") as f:
-        names = list(f.keys())
-    heads = sorted({head for head in ("score", "classifier") for n in names if f".{head}." in f".{n}"})
+    heads = list(heads_of(adapter))
     config: Any = PeftConfig.from_pretrained(str(adapter))
     told = []
     if not heads:

@@ -41,6 +41,7 @@ def settle_padding(model: Any, tokenizer: Any, *, trained: bool) -> list[str]:
     pad = own if trained and own is not None else tokenizer.pad_token_id
     for part in (model.config, config):
         part.pad_token_id = pad
+    _make_room(model, pad)
     return notes
 
 
@@ -53,10 +54,15 @@ def _choose(model: Any, tokenizer: Any) -> str:
             tokenizer.pad_token = token
             return f"pad was missing or the end mark; now {token}"
     tokenizer.add_special_tokens({"pad_token": ADDED})
-    embedding = model.get_input_embeddings().weight
-    if len(tokenizer) > len(embedding):
-        row = embedding.detach().mean(0)
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        with torch.no_grad():
-            model.get_input_embeddings().weight[len(embedding) :] = row  # padding is never read: any value will do
     return f"pad was missing or the end mark; {ADDED} was added to the vocabulary"
+
+
+def _make_room(model: Any, pad: int | None) -> None:
+    """A row of the embedding for a pad token that was added, here or in the training of adapters."""
+    embedding = model.get_input_embeddings().weight
+    if pad is None or pad < len(embedding):
+        return
+    row = embedding.detach().mean(0)
+    model.resize_token_embeddings(pad + 1, mean_resizing=False)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[len(embedding) :] = row  # padding is never read: any value will do

@@ -112,7 +112,7 @@ def _adapted(folder: Path, entries: Sequence[dict[str, Any]], options: dict[str,
     from plaudit.models.adapters import adapted
     from plaudit.models.committee import load_trunk
 
-    trust = {k: options[k] for k in ("trust_remote_code", "allow_pickles") if k in options}
+    kept = {k: options[k] for k in ("device", "trust_remote_code", "allow_pickles") if k in options}
     bases: dict[str, list[int]] = {}
     for k, entry in enumerate(entries):
         if "base" in entry:
@@ -120,8 +120,8 @@ def _adapted(folder: Path, entries: Sequence[dict[str, Any]], options: dict[str,
     found: dict[int, Scorer] = {}
     for model, places in bases.items():
         base = entries[places[0]]["base"]
-        trunk = load_trunk(model, dtype=base["dtype"], max_length=base["max_length"], **trust)
-        if trunk.fingerprint != base["fingerprint"]:
+        own = load_trunk(model, dtype=base["dtype"], max_length=base["max_length"], **kept).fingerprint
+        if own != base["fingerprint"]:
             raise PlauditError(
                 f"{folder}: its adapters were trained on another version of {model}",
                 advice="run the audit again with the model as it is now",

@@ -103,11 +103,12 @@ def cross_fitted_slope(mean: NDArray, target: NDArray, fold: NDArray) -> NDArray
     return out
 
 
-def slope(mean: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+def slope(mean: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> float:
     """The a >= 0 that minimises the log loss of sigmoid(a * mean) for `target`; no intercept, so labels stay symmetric.
 
-    The loss is convex in a; bisection on its derivative. Votes that never err would drive a to infinity: n of them
-    allow no more than Laplace's rule of succession does, a disagreement in n + 2 at the typical |mean| (its rms).
+    The loss is convex in a; bisection on its derivative. `weight`: of every row, 1 by default. Votes that never err
+    would drive a to infinity: n of them allow no more than Laplace's rule of succession does, a disagreement in n + 2
+    at the typical |mean| (its rms).
 
     >>> m = np.array([1.0, 1.0, 1.0, -1.0])
     >>> round(slope(m, np.ones(4)), 4)  # three of four agree: logit(3/4)
@@ -115,14 +116,15 @@ def slope(mean: NDArray[np.float64], target: NDArray[np.float64]) -> float:
     >>> round(float(sigmoid(np.array(-slope(np.ones(8), np.ones(8))))), 4)  # eight of eight
     0.1
     """
-    rms = float(np.sqrt((mean**2).mean())) if len(mean) else 0.0
+    w = np.ones(len(mean)) if weight is None else weight
+    rms = float(np.sqrt((w * mean**2).sum() / w.sum())) if w.any() else 0.0
     if rms == 0:
         return 0.0
 
     def downhill(a: float) -> float:
-        return float((mean * (target - sigmoid(a * mean))).mean())
+        return float((w * mean * (target - sigmoid(a * mean))).sum())
 
-    low, high = 0.0, float(np.log1p(len(mean))) / rms
+    low, high = 0.0, float(np.log1p(w.sum() ** 2 / (w**2).sum())) / rms  # as many rows as weigh that much alike
     if downhill(low) <= 0:
         return 0.0
     if downhill(high) >= 0:

@@ -111,7 +111,18 @@ def treat(
     Raises:
         OptionError: a treatment reads a column that is not there.
     """
-    now = unchanged(label)
+    return _treated(columns, plan, label, unchanged(label))
+
+
+def with_margin(columns: Mapping[str, NDArray], plan: Sequence[Step], label: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The rows [P] whose margin a step of the plan decided, be it as 0; the margin of the others stays a file's own."""
+    blank = unchanged(label).having(margin=np.full(len(label), np.nan))
+    return ~np.isnan(_treated(columns, plan, label, blank)[0].margin)
+
+
+def _treated(
+    columns: Mapping[str, NDArray], plan: Sequence[Step], label: NDArray[np.float64], now: Targets
+) -> tuple[Targets, list[NDArray[np.bool_]]]:
     touched = []
     for step in plan:
         part = catalog.load(ROOM, step.name)

@@ -95,20 +95,26 @@ def summary(values: list[np.ndarray], part: Part) -> dict[str, float]:
         "eval_max_reward": float(flat.max()) if len(flat) else float("nan"),
         "plaudit/eval_std_reward": float(flat.std()) if len(flat) else float("nan"),
         "plaudit/eval_ties": float((weight * (gap == 0)).sum() / total) if total else float("nan"),
-        "plaudit/eval_temperature": temperature(gap[weight > 0]),
+        "plaudit/eval_temperature": temperature(gap, np.maximum(c.target, 1 - c.target), weight),
     }
 
 
-def temperature(gap: NDArray[np.float64]) -> float:
-    """The T for which sigmoid(gap / T) is best calibrated (least log loss): above 1 the scores are too sure of
-    themselves. NaN without comparisons, infinite where the scores say nothing.
+def temperature(
+    gap: NDArray[np.float64], belief: NDArray[np.float64] | None = None, weight: NDArray[np.float64] | None = None
+) -> float:
+    """The T for which sigmoid(gap / T) has the least log loss: above 1 the scores are too sure of themselves.
+
+    `gap` points to the side that the label favours, `belief` is how much (1 by default). NaN without comparisons,
+    infinite where the scores say nothing. Where n comparisons leave nothing to regret, T is what Laplace's rule of
+    succession allows: an error in n + 2 at the typical gap.
 
     >>> round(temperature(np.array([2.0, 2.0, 2.0, -2.0])), 4)  # right three times in four: 2 / logit(3/4)
     1.8205
     """
-    if not len(gap):
+    w = np.ones(len(gap)) if weight is None else weight
+    if not w.any():
         return math.nan
-    found = slope(gap, np.ones(len(gap)))
+    found = slope(gap, np.ones(len(gap)) if belief is None else belief, w)
     return 1 / found if found else math.inf
 
 
