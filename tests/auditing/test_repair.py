@@ -177,6 +177,40 @@ def test_rows_that_a_margin_was_not_meant_for_keep_their_own(tmp_path, capsys):
     assert [p.margin for p in kept] == [m if m < -0.5 else 0.75 for m in MEAN]
 
 
+@pytest.mark.parametrize("layout", ["trl", "canonical", "openrlhf", "llama_factory"])
+def test_what_speaks_of_a_side_goes_with_it(tmp_path, capsys, layout):
+    """Ratings stay with their texts and a grade turns against the new label, as a source's own scores do."""
+    own = {"margin": 0.5, "strength": 2, "ratings": [{"help": 4.0}, {"help": 1.0}]}
+    rows = [{"prompt": r["prompt"], "chosen": r["chosen"], "rejected": r["rejected"], **own} for r in ROWS]
+    (tmp_path / "trl.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    path = tmp_path / "a.jsonl"
+    assert plaudit(capsys, "convert", tmp_path / "trl.jsonl", "--to", layout, "--output", path)[0] == 0
+    made([path], tmp_path / "audit", MEAN)
+    before = sides(path)
+    target, found = repaired(capsys, path, "--treatment", "flip:below=0")
+    assert found["flip"] == 3
+    for old, new, mean in zip(before, sides(target), MEAN, strict=True):
+        assert new == (old if mean > 0 else (*old[1::-1], -2.0, -0.5))
+    (tmp_path / "two").mkdir()
+    once = target.rename(tmp_path / "two/b.jsonl")
+    made([once], tmp_path / "two/audit", MEAN)
+    assert sides(repaired(capsys, once, "--treatment", "flip:below=0", output="c.jsonl")[0]) == before
+    if layout == "trl":
+        kept, _ = repaired(capsys, path, "--treatment", "flip:below=0", "--margin-sign", "abs", output="d.jsonl")
+        assert {s[2:] for s in sides(kept)} == {(2.0, 0.5)}
+
+
+def sides(path):
+    """(better with its ratings, worse with its ratings, strength, margin) of every pair."""
+    out = []
+    for p in gather([str(path)])[0]:
+        i, j = p.comparisons()[0]
+        out.append(
+            ((p.responses[i][0].text, p.ratings[i]), (p.responses[j][0].text, p.ratings[j]), p.strength, p.margin)
+        )
+    return out
+
+
 def test_an_audit_that_says_not_to_act_says_so_again(lines, capsys):
     assert repaired(capsys, lines)[1]["caution"] is None
     held = {"score": 0.51, "low": 0.46, "high": 0.55}

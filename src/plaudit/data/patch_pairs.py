@@ -11,7 +11,7 @@ import msgspec
 from plaudit.data.layouts import canonical
 from plaudit.data.patch import Edit
 from plaudit.data.patch_edits import Fate, Notes, Plan, counted, cut, matched, noted, number_of
-from plaudit.data.patch_rows import Ruling, ruled, softened, tidy
+from plaudit.data.patch_rows import Ruling, ruled, signed, softened, tidy
 from plaudit.data.patch_spans import Span
 from plaudit.data.read import Row
 from plaudit.data.write import pairs_of
@@ -68,6 +68,8 @@ def _written(plan: Plan, pair: Record, ruling: Ruling | None) -> tuple[list[dict
     ranks = pair.ranks[::-1] if ruling.flipped and pair.ranks else pair.ranks
     plain = 0.5 if pair.is_tie else 1.0
     strength = pair.strength
+    if strength is not None and ruling.flipped:
+        strength = signed(strength, plan.manner.margin_sign)
     if plan.manner.strength == "always" or (plan.manner.strength == "auto" and strength is None):
         strength = tidy(-ruling.facts["mean"] if ruling.flipped else ruling.facts["mean"])
     changed = replace(

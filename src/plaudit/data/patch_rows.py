@@ -7,6 +7,7 @@ from math import isclose
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
+from plaudit.data.layouts._fields import decoded, encoded, number
 from plaudit.errors import DataError
 from plaudit.records import Preference, Record
 
@@ -98,10 +99,15 @@ def ruled(record: Preference, ruling: Ruling | None, sign: MarginSign = "negate"
     if ruling.margin is not None:
         margin = tidy(ruling.margin)
     if ruling.flipped:
-        margin = {"negate": 0.0 - margin, "keep": margin, "abs": abs(margin)}[sign]
+        margin = signed(margin, sign)
     if ruling.weight != 1:
         weight = tidy(own.weight * ruling.weight)
     return Values(*sides, target, margin, weight)
+
+
+def signed(value: float, sign: MarginSign) -> float:
+    """A difference between the sides after they were exchanged, as `--margin-sign` wants it written."""
+    return {"negate": 0.0 - value, "keep": value, "abs": abs(value)}[sign]
 
 
 def tidy(number: float) -> float:
@@ -154,6 +160,7 @@ def _pair(
         done.append("flip")
         if failed := _swap(part, after, record):
             return failed
+        _carry(part, after, record, manner)
     changed = {name for name in ("target", "margin", "weight") if getattr(wanted, name) != getattr(own, name)}
     for name in COLUMNS:
         if name != "strength" and (name in changed or (name in manner.fill and not _holds(row, name, own))):
@@ -163,7 +170,9 @@ def _pair(
         after["strength"] = tidy(-ruling.facts["mean"] if ruling.flipped else ruling.facts["mean"])
     if after == row:
         return None
-    return _checked(part, Change(after, (tuple(done) or ("columns",),)), [wanted])
+    return _checked(
+        part, Change(after, (tuple(done) or ("columns",),)), [wanted], record if row.get("ratings") else None
+    )
 
 
 def _holds(row: Mapping[str, Any], name: str, own: Values) -> bool:
@@ -198,13 +207,39 @@ def _swap(part: ModuleType, row: dict[str, Any], record: Preference) -> Left | N
     return None
 
 
-def _checked(part: ModuleType, change: Change, wanted: Sequence[Values]) -> Change | Left:
-    """The change, if the layout reads it as it was meant."""
+def _carry(part: ModuleType, row: dict[str, Any], record: Preference, manner: Manner) -> None:
+    """Our own columns that speak of the sides: ratings go with their texts, a strength turns with the label."""
+    if record.strength is not None and row.get("strength") not in (None, ""):
+        own = number(row, "strength", "")
+        turned = signed(own, manner.margin_sign)
+        if turned != own:
+            row["strength"] = int(turned) if isinstance(row["strength"], int) else turned
+    if record.ratings and row.get("ratings"):
+        found = next(iter(part.parse(row, where="")))
+        if found.responses != record.responses:  # the texts moved, not the verdict
+            cell = row["ratings"]
+            rated = decoded(cell, "ratings", "")[::-1]
+            row["ratings"] = encoded(rated) if isinstance(cell, str) else rated
+
+
+def _rated(record: Preference) -> list[tuple[Any, Any]]:
+    """Which response has which rating, in the order better, worse."""
+    i, j = record.comparisons()[0]
+    return [(record.responses[k], record.ratings[k]) for k in (i, j)] if record.ratings else []
+
+
+def _checked(
+    part: ModuleType, change: Change, wanted: Sequence[Values], before: Preference | None = None
+) -> Change | Left:
+    """The change, if the layout reads it as it was meant; every response of `before` keeps its rating."""
     try:
         found = list(part.parse(change.after, where=""))
     except DataError as error:
         return Left(f"would not read back: {error.reason}")
-    read = [values_of(r) for r in found if isinstance(r, Preference) and r.comparisons()]
+    pairs = [r for r in found if isinstance(r, Preference) and r.comparisons()]
+    read = [values_of(r) for r in pairs]
+    if before is not None and any(_rated(r) not in (_rated(before), _rated(before)[::-1]) for r in pairs):
+        return Left(f"the layout {part.__name__.rsplit('.', 1)[-1]} would give the ratings to other responses")
     if len(read) == len(wanted) and all(_agree(a, b) for a, b in zip(read, wanted, strict=True)):
         return change
     return Left(f"the layout {part.__name__.rsplit('.', 1)[-1]} cannot hold what was decided (--as-pairs can)")
