@@ -1,11 +1,14 @@
 """Two noisy views: noise that belongs to the text, one number however a step is cut, prototypes that learn."""
 
+from inspect import signature
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
+from torch.nn.functional import softplus
 from torch.testing import assert_close
 
 from families import tiny_family
@@ -15,7 +18,11 @@ from plaudit.models.trees.noise import Noise, prefixes
 from plaudit.models.trees.plan import plan
 from plaudit.models.trees.probe import Verdict, sample
 from plaudit.training import loop
+from plaudit.training.contrast import contrast_for
+from plaudit.training.objective import Objective
 from plaudit.training.options import TrainOptions
+from plaudit.training.start import accelerator_for
+from plaudit.training.steps._gradient import Around, gradient
 from plaudit.training.steps.plain import Diverged
 from plaudit.training.views import Draw, Views
 from small_runs import go, lists, losses, metrics, noise, pairs, rated, write
@@ -109,6 +116,113 @@ def test_the_share_of_dropped_weights_is_the_rate_and_rows_are_unlike():
     other = thin.keys(torch.nn.Linear(1, 1), 6, causal=True)
     assert (other != keys).all()
     assert torch.equal(thin.keys(module, 6, causal=True), keys)  # a recomputed layer
+
+
+# The step's gradient
+
+
+class Viewer(nn.Module):
+    """r = h · (tanh(φ W) under two masks): a tree is a table of features with the slots of its rows."""
+
+    def __init__(self):
+        super().__init__()
+        draw = torch.Generator().manual_seed(3)
+        self.w = nn.Parameter(torch.randn(3, 5, generator=draw))
+        self.h = nn.Parameter(torch.randn(5, generator=draw))
+        self.masks = (torch.rand(2, 8, 5, generator=draw) > 0.2) / 0.8
+
+    def forward(self, tree, draw=None):
+        vectors = torch.tanh(tree.table @ self.w) * self.masks[:, tree.slot]
+        return vectors @ self.h, vectors
+
+
+TABLE = torch.randn(8, 3, generator=torch.Generator().manual_seed(4))
+WEIGHT, TARGET, MARGIN = (
+    torch.tensor([1.0, 2, 0, 0.5]),
+    torch.tensor([1.0, 0.8, 1, 0.3]),
+    torch.tensor([0, 0.5, 0, -1.0]),
+)
+
+
+def cut(swapped=False):
+    """Four comparisons of two responses each, one of weight 0, in two micro-batches."""
+    out = []
+    for k in range(2):
+        mine, slot = slice(2 * k, 2 * k + 2), torch.arange(4) + 4 * k
+        tree = SimpleNamespace(
+            table=TABLE[slot], slot=slot, tokens=(), padding=0, reads=(), node=(), depths=(), spans=()
+        )
+        better = torch.tensor([0, 2]) + swapped
+        out.append(SimpleNamespace(
+            tree=tree, group=torch.tensor([0, 0, 1, 1]), ranks=torch.tensor([0, 1, 0, 1]),
+            ratings=torch.full((4, 1), torch.nan), better=better, worse=better + 1 - 2 * swapped,
+            target=TARGET[mine], margin=MARGIN[mine], weight=WEIGHT[mine], rows=(2 * k, 2 * k + 1),
+            side={"slot": slot, "place": torch.arange(2) + 2 * k, "own_weight": WEIGHT[mine].repeat_interleave(2)},
+        ))  # fmt: skip
+    return out
+
+
+def through(contrast, micro):
+    """The model and the facts of the step after its gradient was taken."""
+    model, objective = Viewer(), Objective()
+    around = Around(accelerator_for(TrainOptions(device="cpu")), 0.0, contrast=contrast)
+    facts, trouble = gradient(model, micro, objective, objective.weights_of(micro), around=around)
+    assert trouble is None
+    return model, facts
+
+
+@pytest.mark.parametrize(("method", "on"), SETS)
+def test_the_gradient_is_that_of_both_views_and_beta_times_the_regulariser(method, on):
+    """L_rm over both views plus beta · L_cl over the set, written down here and differentiated as a whole."""
+    options = TrainOptions(contrastive=method, contrastive_on=on, contrastive_prototypes=3, contrastive_beta=0.7)
+    contrast = contrast_for(options, 5, "hidden")
+    model, facts = through(contrast, cut())
+    plain = Viewer()
+    tree = SimpleNamespace(table=TABLE, slot=torch.arange(8))
+    scores, vectors = plain(tree)
+    better, worse = scores[:, ::2], scores[:, 1::2]
+    away = better - worse - MARGIN
+    bt = TARGET * softplus(-away) + (1 - TARGET) * softplus(away)
+    ranking = (bt @ WEIGHT / WEIGHT.sum()).mean()
+    live = WEIGHT > 0
+    apart = (vectors[:, ::2] - vectors[:, 1::2])[:, live]
+    if on == "pairs":
+        seen, weight = vectors[:, live.repeat_interleave(2)], WEIGHT[live].repeat_interleave(2)
+    else:
+        seen, weight = torch.cat([apart, -apart], 1), WEIGHT[live].repeat(2)
+    learned = {k: v.detach().clone().requires_grad_() for k, v in contrast.parameters.items()}
+    away_from_others = contrast.part.loss(*seen, **learned) @ weight / weight.sum()
+    (ranking + 0.7 * away_from_others).backward()
+    assert facts["plaudit/contrastive_loss"] == pytest.approx(away_from_others.item(), rel=1e-5)
+    assert facts["loss_sum"] == pytest.approx((ranking + 0.7 * away_from_others).item(), rel=1e-5)
+    for own, other in [
+        (model.w, plain.w),
+        (model.h, plain.h),
+        *((contrast.parameters[k], v) for k, v in learned.items()),
+    ]:
+        assert_close(own.grad, other.grad, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("method", "on"), SETS)
+def test_which_side_is_the_better_one_is_nothing_to_the_regulariser(method, on):
+    options = TrainOptions(contrastive=method, contrastive_on=on, contrastive_prototypes=3)
+    one, other = (through(contrast_for(options, 5, "hidden"), cut(swapped=s))[1] for s in (False, True))
+    assert one["plaudit/contrastive_loss"] == pytest.approx(other["plaudit/contrastive_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("method", "on", "beta", "count"), [
+    ("simcse", "pairs", 1.0, None), ("simcse", "difference", 1.0, None), ("swav", "pairs", 0.1, 50),
+    ("swav", "difference", 0.5, 20),
+])  # fmt: skip
+def test_what_the_paper_publishes_is_the_default(method, on, beta, count):
+    """Secrets of RLHF, part II, section 4; where it is silent, SimCSE's and SwAV's own."""
+    options = TrainOptions(contrastive=method, contrastive_on=on)
+    contrast = contrast_for(options, 16, "attention")
+    assert (contrast.beta, contrast.rate, contrast.options) == (beta, 0.05, {})
+    assert [len(p) for p in contrast.parameters.values()] == ([count] if count else [])
+    takes = {k: p.default for k, p in signature(contrast.part.loss).parameters.items()}
+    assert takes["temperature"] == (0.05 if method == "simcse" else 0.1)
+    assert method == "simcse" or (takes["epsilon"], takes["iterations"]) == (0.05, 3)
 
 
 # Through the front door

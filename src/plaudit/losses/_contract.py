@@ -105,7 +105,7 @@ def gradients(module: ModuleType) -> None:
         rows["fixed"] = tuple(module.codes(side) for side in alike)
     free = {k: v.requires_grad_() for k, v in rows.items() if k in SCORES} | learned
     assert torch.autograd.gradcheck(
-        lambda *values: module.loss(**{**rows, **dict(zip(free, values))}), tuple(free.values())
+        lambda *values: module.loss(**{**rows, **dict(zip(free, values))}), tuple(free.values()), rtol=1e-6, atol=1e-8
     )
 
 
