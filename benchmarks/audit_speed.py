@@ -272,7 +272,7 @@ def document(known: dict[str, Any], where: dict[str, Any]) -> dict[str, Any]:
         "title": "What an audit costs", "question": "Fifty heads on one pass: cheaper than one ordinary scoring pass?",
         "what": ", ".join(f"{r['pairs']} HH training pairs in {d}, {r['repeats']} turns" for d, r in passes.items())
         + " (every k-th of helpful and harmless; smollm2-135m up to its last layer used, sequences of up to 512 tokens); "
-        f"all TL;DR training pairs with minilm-l6; {max([r['threads'] for r in passes.values()], default=0)} threads on {where['cores']} cores, torch {where['torch']}. "
+        f"{'all TL;DR training pairs with minilm-l6; ' if known.get('tldr') else ''}{max([r['threads'] for r in passes.values()], default=0)} threads on {where['cores']} cores, torch {where['torch']}. "
         "Padded: plain transformers, batches of 8 pairs in data order, the same precision.",
         "bars": bars, "tables": tables, "notes": [
             *(f"{d}: members' votes correlate by {row['likeness']:.2f} on the sample" for d, row in passes.items()),

@@ -317,9 +317,13 @@ def main() -> None:
 def described(tuning: str, seed: int, args) -> str:
     """Learning rate and epochs of a kind of run, and where they come from."""
     asked = options_of("lora-helpful" if tuning == "lora" else "helpful", seed, args)
-    chosen = (
-        "chosen beforehand on a part of the helpful training pairs" if settings(tuning) else "not chosen by a script"
-    )
+    chosen = "chosen beforehand on a part of the helpful training pairs"
+    if not settings(tuning):
+        chosen = "not chosen by a script"
+    elif tuning == "lora":
+        chosen = (
+            "what the first runs (on HH) had; a grid on training pairs, made after their test numbers, chose the same"
+        )
     return f"learning rate {asked.peak():g}, {asked.epochs:g} epoch{'' if asked.epochs == 1 else 's'}, {chosen}"
 
 
@@ -329,8 +333,7 @@ def document(args, where, done, beside, points) -> dict[str, Any]:
         "title": "Full runs on real data",
         "question": "Does a reward model trained here beat a bag of words on unseen prompts?",
         "what": f"{args.model} with all weights trained: {described('full', 0, args)}; {args.lora_model} with LoRA: "
-        f"{described('lora', 0, args)}, at most {LORA_PAIRS:,} pairs; batches of {BATCH}, {args.dtype}. The last checkpoint is evaluated, no test pair is used "
-        "before. HH here is a split of the official test set, cut by prompt; its numbers are not those of the official split. "
+        f"{described('lora', 0, args)}, at most {LORA_PAIRS:,} pairs; batches of {BATCH}, {args.dtype}. The last checkpoint is evaluated. HH here is a split of the official test set, cut by prompt; its numbers are not those of the official split. "
         f"Intervals are 95 %, over prompt groups; torch {where['torch']}.",
         "bars": [
             {"name": f"{label(t, args)}: mean accuracy minus TF-IDF's", "bar": "above 0", "value": beside[t]["ahead"] if t in beside else None, "at_least": 1e-9}
@@ -342,9 +345,10 @@ def document(args, where, done, beside, points) -> dict[str, Any]:
             "message of a response only: words, pairs of words and log length, logistic regression on the difference; its C "
             "is chosen on the training pairs by cross-validation over prompt groups.",
             "Test pairs left out have a response that does not fit the model, even without its prompt; TF-IDF is judged on the same pairs.",
+            "TF-IDF learns from all training pairs of the data, our models from those whose responses fit (`trained on`, `dropped`).",
         "The interval of a mean over seeds is over test prompts alone; the spread between seeds is in the table of every run.",
-            "Where a mean is not above TF-IDF the paired interval says how far the two can be told apart, and the learning curve "
-            "how the accuracy grows with pairs.",
+            "The bar asks for the point estimate; the paired interval says how far the two can be told apart.",
+            *(["The learning curves say how both grow with the same pairs where a mean is not above TF-IDF."] if points else []),
         ],
     }  # fmt: skip
 

@@ -58,7 +58,7 @@ class Preference:
 
     `ranks`: 0 is best, equal numbers are a tie, None means that nobody judged.
     `target`: probability that the better response wins (None: 1, or 1/2 for a tie). `margin` is subtracted from the
-    score difference, `weight` multiplies the loss. See DESIGN decision 1: remedies are columns.
+    score difference, `weight` multiplies the loss. Remedies are columns, never other texts.
 
     >>> p = pair((message("user", "2+2?"),), "4", "5")
     >>> [r[-1].text for r in p.responses], p.ranks, p.comparisons()

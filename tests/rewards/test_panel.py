@@ -1,6 +1,7 @@
 """Committees as scorers through the commands: what they cannot take is left out, and their members can be seen."""
 
 import json
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import plaudit
 from families import tiny_family
 from plaudit.cli import run
 from plaudit.errors import DataError, PlauditError
+from plaudit.evaluation.options import ScoreOptions
 from plaudit.folders import publish
 from plaudit.models import checkpoint
 from plaudit.models.committee import Committee, TrunkSpec, load_trunk
@@ -18,6 +20,7 @@ from plaudit.models.heads.scalar import last_layer
 from plaudit.models.members import LENGTH, Member, View, view_matrix
 from plaudit.records import pair
 from plaudit.rewards.stream import opinions, refusals, scored_chunk
+from plaudit.signals.aggregate import Combine, aggregate
 from plaudit.training.bags import Pairs
 from plaudit.training.heads import fit
 
@@ -98,6 +101,27 @@ def test_who_refuses_is_asked_of_every_part(kind, request):
     assert [p for p, _ in taken] == rows[:1]
     assert "token" in left[0]
     assert refusals(plaudit.load("length"), rows) == []
+
+
+@pytest.mark.parametrize("kind", ["heads", "together"])
+def test_members_are_combined_as_asked(kind, file, tmp_path, request, capsys):
+    folder, rows = request.getfixturevalue(kind), [pair("q", "yes", "no"), pair("q", "maybe", "never")]
+    prints = set()
+    for how in get_args(Combine):
+        handle = plaudit.load(folder, combine=how)
+        for votes, scores in zip(handle.votes_all(rows), handle.score_all(rows), strict=True):
+            np.testing.assert_array_equal(scores, aggregate(votes, how))
+        prints.add(handle.fingerprint)
+        out = tmp_path / f"{how}.jsonl"
+        assert run(["score", str(folder), str(file), "--output", str(out), "--combine", how]) == 0
+        assert run(["evaluate", str(folder), str(file), "--combine", how]) == 0
+    assert len(prints) == 5
+    assert len({(tmp_path / f"{how}.jsonl").read_bytes() for how in get_args(Combine)}) == 5
+    assert plaudit.load(folder).fingerprint == plaudit.load(folder, combine="mean").fingerprint
+    capsys.readouterr()
+    assert run(["evaluate", "length", str(file), "--combine", "min"]) == 2
+    assert "only a committee has members" in capsys.readouterr().err
+    assert get_args(get_args(ScoreOptions.model_fields["combine"].annotation)[0]) == get_args(Combine)
 
 
 @pytest.mark.parametrize("kind", ["heads", "together"])

@@ -24,7 +24,7 @@ def ask(material: Material, options: AuditOptions) -> tuple[Docket, Poll]:
     panel = [
         load(
             name, dtype=options.dtype, device=options.device, budget=options.batch_tokens, seed=options.seed,
-            max_length=options.max_length, **options.trust(),
+            max_length=options.max_length, combine=None, **options.trust(),
         )
         for name in names
     ]  # fmt: skip

@@ -40,7 +40,7 @@ def score(
 
     handle = load(
         scorer, dtype=options.dtype, device=options.device, budget=options.batch_tokens,
-        max_length=options.max_length, seed=options.seed, **options.trust(),
+        max_length=options.max_length, seed=options.seed, combine=options.combine, **options.trust(),
     )  # fmt: skip
     reading: dict[str, Any] = {
         "layout": options.layout, "columns": renames(options.columns), "limits": Limits(line_bytes=options.line_bytes),

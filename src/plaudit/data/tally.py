@@ -168,7 +168,7 @@ def shared_prompts(o: Outline) -> list[tuple[int, int, int, float]]:
 
 
 def summary(o: Outline, i: int) -> dict[str, Any]:
-    """The numbers of file i: DESIGN section 4's keys first, then more."""
+    """The numbers of file i: the keys that other tools may rely on first, then more."""
     count, within = o.files[i], o.preference["file"] == i
     strength = o.preference["strength"][within]
     keys = judgement_keys(o)[within]

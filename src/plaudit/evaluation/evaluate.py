@@ -139,7 +139,7 @@ def dry_run(scorer: Any, files: Sequence, asked: EvaluateOptions) -> dict[str, A
 def _handle(scorer: Any, asked: EvaluateOptions) -> Handle:
     return load(
         scorer, dtype=asked.dtype, device=asked.device, budget=asked.batch_tokens, max_length=asked.max_length,
-        seed=asked.seed, **asked.trust(),
+        seed=asked.seed, combine=asked.combine, **asked.trust(),
     )  # fmt: skip
 
 

@@ -21,6 +21,9 @@ class ScorerOptions(ReadOptions, TrustOptions):
     """Tokens in one batch: memory and speed, never the numbers."""
     max_length: int | None = Field(default=None, ge=2)
     """Longest prompt with response in tokens; longer prompts lose their oldest turns. By default the checkpoint's."""
+    combine: Literal["mean", "min", "lcb", "uwo", "soft_min"] | None = None
+    """Of a committee, one score from its members': mean (the default), min, lcb (mean - std), uwo (mean - variance)
+    or soft_min."""
     seed: int = 0
     """Seed of the random scorer and of the bootstrap."""
     cache: Path | None = None

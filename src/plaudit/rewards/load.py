@@ -13,7 +13,7 @@ from plaudit.errors import OptionError, PlauditError
 from plaudit.records import Conversation, Message, Preference, group, message
 from plaudit.rewards.stream import checked, opinions
 from plaudit.scorer import Panel, Scorer
-from plaudit.signals.aggregate import Opinion
+from plaudit.signals.aggregate import Combine, Opinion
 
 ROOM = "plaudit.rewards"
 
@@ -100,14 +100,16 @@ def load(
     budget: int = 4096,
     max_length: int | None = None,
     seed: int = 0,
+    combine: Combine | None = None,
     trust_remote_code: bool = False,
     allow_pickles: bool = False,
 ) -> Handle:
     """A scorer by name: a built-in (`length`, `random`), or a folder that holds a trained reward model or a committee.
 
     `dtype`, `device` (a GPU when there is one, if empty), `budget` (tokens of one batch) and `max_length` (tokens of
-    one prompt and response) are for models, `seed` for `random`. `trust_remote_code` and `allow_pickles` let a model's
-    files run code; off unless the caller trusts them.
+    one prompt and response) are for models, `seed` for `random`, `combine` for committees: how their members' scores
+    become one (`signals.aggregate`). `trust_remote_code` and `allow_pickles` let a model's files run code; off unless
+    the caller trusts them.
 
     >>> load("lenght")
     Traceback (most recent call last):
@@ -120,13 +122,15 @@ def load(
     if not isinstance(spec, str | PathLike):
         return Handle(spec, getattr(spec, "name", type(spec).__name__))
     text = str(spec)
+    if combine and not (Path(text).expanduser() / "committee.json").is_file():
+        raise OptionError([f"combine {combine}: {text} is one scorer; only a committee has members to combine"])
     if text in built_in():
         part = catalog.load(ROOM, text)
         return Handle(part.scorer(seed=seed) if text == "random" else part.scorer(), text)
     path = Path(text).expanduser()
     if path.is_dir():
         found = _model(
-            path, dtype=dtype, device=device, budget=budget, max_length=max_length,
+            path, dtype=dtype, device=device, budget=budget, max_length=max_length, combine=combine,
             trust_remote_code=trust_remote_code, allow_pickles=allow_pickles,
         )  # fmt: skip
         return Handle(found, text)
@@ -138,12 +142,12 @@ def built_in() -> list[str]:
     return [n for n in catalog.names(ROOM) if hasattr(catalog.load(ROOM, n), "scorer")]
 
 
-def _model(path: Path, **options: Any) -> Scorer:
+def _model(path: Path, *, combine: Combine | None, **options: Any) -> Scorer:
     if (path / "committee.json").is_file():
         folders.refuse_changed(path)  # a checkpoint's seal is looked at where every model is loaded
         from plaudit.rewards.panel import panel
 
-        return panel(path, load, **options)
+        return panel(path, load, combine=combine, **options)
     if not any((path / f).is_file() for f in ("config.json", "adapter_config.json")):
         inner = sorted(p.parent.name for f in ("config.json", "committee.json") for p in path.glob(f"*/{f}"))
         hint = f"did you mean {path / ('final' if 'final' in inner else inner[0])}?" if inner else ""

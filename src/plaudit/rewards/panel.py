@@ -73,8 +73,8 @@ def _say_unread(folder: Path, trunks: Sequence[dict[str, Any]], options: dict[st
             note(f"{folder}: its heads were fitted with {name} {', '.join(was)}, which stays; {value} is not used")
 
 
-def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
-    """The committee in a folder; `ask` loads a scorer by name.
+def panel(folder: Path, ask: Callable[..., Any], *, combine: Combine | None = None, **options: Any) -> Panel:
+    """The committee in a folder; `ask` loads a scorer by name. `combine`: otherwise than it was saved.
 
     Raises:
         PlauditError: the folder is damaged, or a trunk or scorer is not the one it was made with.
@@ -85,7 +85,7 @@ def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
     if document["kind"] == "heads":
         _say_unread(folder, document["trunks"], options)
         kept = {k: options[k] for k in ("device", "budget", "trust_remote_code", "allow_pickles") if k in options}
-        return load_committee(folder, **kept)
+        return load_committee(folder, combine=combine, **kept)
     entries = document["members"]
     asked = [entry["scorer"] for entry in entries]
     alone = [name if asked.count(name) == 1 else f"{name} ({k})" for k, name in enumerate(asked)]
@@ -93,7 +93,7 @@ def panel(folder: Path, ask: Callable[..., Any], **options: Any) -> Panel:
     scales, centers = ([float(entry[name]) for entry in entries] for name in ("scale", "center"))
     worn = _adapted(folder, entries, options)
     members = [worn[k] if k in worn else _asked(folder, entry, ask, options) for k, entry in enumerate(entries)]
-    return Together(members, scales, seats, centers=centers)
+    return Together(members, scales, seats, combine or document.get("combine", "mean"), centers)
 
 
 def _asked(folder: Path, entry: dict[str, Any], ask: Callable[..., Any], options: dict[str, Any]) -> Scorer:

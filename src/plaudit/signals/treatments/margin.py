@@ -3,6 +3,9 @@
 Secrets of RLHF, Part II (arXiv 2401.06080): -log sigmoid(d - mean), inside the log-sigmoid. For a negative mean the
 paper leaves the sign open, so `mode` names it: `signed` uses the mean as it is; `abs_after_flip` its size, in the
 direction that the label has after earlier treatments; `clamp0` the mean in that direction, never below 0.
+
+The paper's members are reward models with differences of several units; members here are each divided by their typical
+difference, so a mean is 1 where all are about as sure as they usually are, however good they are. `scale` stretches it.
 """
 
 from typing import Literal
