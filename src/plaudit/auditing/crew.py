@@ -8,7 +8,7 @@ from plaudit.models.features import Pool
 from plaudit.models.members import LENGTH, Kind, Member, View
 from plaudit.seeds import seed_for
 
-DEPTHS = (0.8, 0.7, 0.5)  # shares of a trunk's depth; the last layers are not the best ones
+DEPTHS = (0.8, 0.7, 0.5)  # shares of a trunk's depth; what lies beyond the first is never computed
 
 
 def layers_of(text: str, blocks: int) -> tuple[int, ...]:

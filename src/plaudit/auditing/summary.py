@@ -34,7 +34,7 @@ def document(
     material: Material, case: Docket, signals: Signals, votes: Votes, noise: Noise | None,
     findings: Sequence[Finding], options: AuditOptions, alike: NDArray[np.float64],
 ) -> dict[str, Any]:  # fmt: skip
-    """audit.json: the keys that other tools may rely on first, then more. No clock and no path of a machine is in it."""
+    """audit.json: keys that other tools may rely on first, then more; no clock, no path of a machine."""
     judged = votes.target != 0.5
     any_fold = not in_sample(votes)
     right = accuracy(signals["mean"][judged], case.group[judged])

@@ -5,7 +5,7 @@ import re
 from plaudit.errors import DataError
 from plaudit.records import Conversation, Message
 
-_HUMAN_ASSISTANT = re.compile(r"\n\n(Human|Assistant):").split  # begins with plain text: found 5x faster
+_HUMAN_ASSISTANT = re.compile(r"\n\n(Human|Assistant):").split  # begins with plain text: found faster
 _EXTRA_ID = re.compile(r"\n?<extra_id_[01]>(System|User|Assistant)\n").split
 _ROLES = {"Human": "user", "Assistant": "assistant", "User": "user", "System": "system"}
 

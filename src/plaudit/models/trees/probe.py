@@ -1,7 +1,7 @@
 """Whether a loaded model gives the same numbers on a token tree as on single sequences.
 
-Families are not trusted by name: DeBERTa ignores the attention interface and is wrong by 3e-2 without an error. Every
-model is tried once on a random little tree; what deviates or refuses is read padded instead, and that is said.
+Families are not trusted by name: DeBERTa ignores the attention interface and is wrong without an error. Every model is
+tried once on a random little tree; what deviates or refuses is read padded instead, and that is said.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from plaudit.models.trees.attention import Refused
 from plaudit.models.trees.plan import Tree, plan
 from plaudit.seeds import generator
 
-# Share of the spread of scores over random sequences; bf16 alone moves scores by 0.1 to 0.2 of it.
+# Share of the spread of scores over random sequences; bf16 alone moves scores by a good part of it.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.5, torch.float16: 0.1, torch.float64: 1e-6}
 
 
