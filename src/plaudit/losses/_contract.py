@@ -124,7 +124,7 @@ def finite(module: ModuleType) -> None:
 
 
 def shift(module: ModuleType) -> None:
-    """A loss that says SHIFT_INVARIANT does not see a number added to every score of a group.
+    """A loss that says SHIFT_INVARIANT does not see a number added to every score of a group, another in each group.
 
     A view loss sees directions alone: rows may be stretched, each by a factor of its own.
     """
@@ -133,7 +133,9 @@ def shift(module: ModuleType) -> None:
         factor = torch.linspace(0.1, 9, 12, dtype=torch.float64)[:, None]
         assert_close(_loss(module, {k: v * factor for k, v in rows.items()}), _loss(module, rows))
         return
-    moved = {**rows, **{k: rows[k] + 7.5 for k in SCORES if k in rows}}
+    added = torch.linspace(-7.5, 9, 12, dtype=torch.float64)  # one a pair, or one a list
+    added = added[rows["group"]] if "group" in rows else added
+    moved = {**rows, **{k: rows[k] + added for k in SCORES if k in rows}}
     same = torch.allclose(_loss(module, rows), _loss(module, moved), rtol=1e-10, atol=1e-10)
     assert same == getattr(module, "SHIFT_INVARIANT", False)
 
