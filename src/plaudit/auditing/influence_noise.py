@@ -5,10 +5,10 @@ loss on a held-out fold, the mean over the folds it was not in: positive is harm
 
 How stiff the head is decides what this finds. At the best ridge a head has no use left for one direction more than
 another: the slope of the loss on held-out rows, as noisy as the training rows, is mostly chance, and so is a row's
-influence on it (vector-v1-flip25 in benchmarks/influence.json: AUROC 0.74 for planted flips, the committee 0.96). A
-head held back by a large ridge still wants to go where most rows pull, and rows that pull the other way stand out
-(0.94). So influence is taken from a stiff head of its own. `trusted` rows as judges help where labels are wrong in one
-direction; under uniform noise 200 of them judge less well than many noisy ones.
+influence on it. A head held back by a large ridge still wants to go where most rows pull, and rows that pull the other
+way stand out (both are measured in benchmarks/influence.json). So influence is taken from a stiff head of its own.
+`trusted` rows as judges help where labels are wrong in one direction; under uniform noise they judge less well than
+many noisy ones where the head learns well from these.
 """
 
 from collections.abc import Sequence
