@@ -153,3 +153,14 @@ def test_help_is_light():
         assert done.returncode == 0, done.stderr
     assert "--loss-options" in done.stdout
     assert best < 3  # 0.3 on a free machine; this only catches something heavy
+
+
+def test_files_of_a_config_follow_the_scorer(tmp_path, capsys):
+    data = write(tmp_path / "a.jsonl", pairs(5))
+    path = config(tmp_path, f"files: {data}\n")
+    for argv in (["length", "--config", path], ["--config", path, "--seed", "1", "length"]):
+        assert run(["evaluate", *argv, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["results"][0]["n"] == 5
+    assert run(["score", "length", "--config", path, "--output", str(tmp_path / "s.jsonl")]) == 0
+    assert run(["evaluate", "--scores", str(tmp_path / "s.jsonl"), "--config", path]) == 0
+    assert "name a scorer" in refused(capsys, "evaluate", "--config", path)

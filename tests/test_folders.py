@@ -139,3 +139,24 @@ def test_an_exception_inside_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError), publish(tmp_path / "x"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_appears_meanwhile_is_left_alone(tmp_path):
+    target = tmp_path / "D"
+
+    def run():
+        with publish(target) as part:
+            (part / "ours").write_text("x")
+            target.mkdir()
+            (target / "theirs").write_text("y")
+
+    with pytest.raises(PlauditError, match="appeared meanwhile") as told:
+        run()
+    assert [p.name for p in target.iterdir()] == ["theirs"]
+    (beside,) = (p for p in tmp_path.iterdir() if p != target)
+    assert str(beside) in str(told.value)
+    assert (beside / "ours").exists()
+    (tmp_path / ".E.old").mkdir()  # moved aside by a crash: it is the folder's content, not a free place
+    with pytest.raises(PlauditError, match="exists already"), publish(tmp_path / "E"):
+        pass
+    assert (tmp_path / "E").is_dir()

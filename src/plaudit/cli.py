@@ -62,7 +62,9 @@ def run(argv: list[str]) -> int:
         print(f"plaudit: {str(error).strip()}", file=sys.stderr)
         return 2
     except PlauditError as error:
-        print(f"plaudit: {error}", file=sys.stderr)
+        from plaudit.report.terminal import note
+
+        note(f"plaudit: {error}")
         return error.exit_status
     except BrokenPipeError:
         sys.stderr.close()
@@ -166,13 +168,18 @@ def _with_config(known: Mapping[str, Any], argv: list[str]) -> tuple[list[str], 
         elif flag not in given and f"--no-{flag[2:]}" not in given:
             flags += _flag(flag, value)
             source[flag] = f"{path}: {key}"
-    return [rest[0], *([] if _names_files(known, rest[1:]) else files), *rest[1:], *flags], source, mistakes
+    lead = 1 if rest[0] == "score" or (rest[0] == "evaluate" and not {"--scores"} & {*given, *source}) else 0
+    named = _words(known, rest)
+    at = named[lead - 1] + 1 if lead and len(named) >= lead else 1  # after the scorer, which is no file
+    files = files if len(named) == lead else []
+    return [*rest[:at], *files, *rest[at:], *flags], source, mistakes
 
 
-def _names_files(known: Mapping[str, Any], argv: list[str]) -> bool:
-    """Whether something stands among the arguments that is neither a flag nor the value of one."""
+def _words(known: Mapping[str, Any], argv: list[str]) -> list[int]:
+    """Where, after the command, something stands that is neither a flag nor the value of one."""
     left = 0.0  # how many of the next words may be a flag's values
-    for token in argv:
+    found = []
+    for i, token in enumerate(argv[1:], 1):
         if token.startswith("-"):
             flag = known.get(_flag_of(token))
             if flag is None or "=" in token or flag.hint is bool:
@@ -182,8 +189,8 @@ def _names_files(known: Mapping[str, Any], argv: list[str]) -> bool:
         elif left:
             left -= 1
         else:
-            return True
-    return False
+            found.append(i)
+    return found
 
 
 def _flag_of(token: str) -> str:

@@ -69,20 +69,25 @@ def publish(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a hidden sibling of `target` to fill; on leaving it is sealed and renamed to `target`.
 
     When anything fails, `target` is what it was before and the error names the file. With `replace` an existing
-    folder is moved aside first and removed last, so that at every moment one whole folder can be found.
+    folder is moved aside first and removed last, so that at every moment one whole folder can be found. Without it a
+    folder that came to stand there meanwhile is kept, and what was made gets a name of its own beside it.
     """
     target = Path(target)
-    if target.exists() and not replace:
-        raise PlauditError(f"{target} exists already", advice="choose another --output-dir, or remove it first")
     part = target.with_name(f".{target.name}.part-{os.getpid()}")
     aside = target.with_name(f".{target.name}.old")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         recover(target)
+        if target.exists() and not replace:
+            raise PlauditError(f"{target} exists already", advice="choose another --output-dir, or remove it first")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         yield part
         _seal(part)
+        if target.exists() and not replace:
+            beside = target.with_name(f"{target.name}-{os.getpid()}")
+            os.rename(part, beside)
+            raise PlauditError(f"{target} appeared meanwhile and was left alone; this run's folder is {beside}")
         if target.exists():
             shutil.rmtree(aside, ignore_errors=True)  # left by a crash after an earlier rename
             os.rename(target, aside)

@@ -118,6 +118,17 @@ def test_the_default_call_doubles_the_beginning_mark_and_that_is_told(ill):
     assert "add_special_tokens=False" in check.advice
 
 
+def test_a_doubled_mark_where_no_sequence_is_short_is_told_without_a_number(ill):
+    folder = ill()
+
+    def change(t):
+        with_bos(t)
+        t.chat_template = "{{ bos_token }}" + "Be kind. " * 8 + t.chat_template
+
+    tokenizer(folder, change)
+    assert look(folder, "bos").check("bos").status == "pass"
+
+
 def test_no_chat_template(ill):
     folder = ill()
     (folder / "chat_template.jinja").unlink()

@@ -162,6 +162,18 @@ def test_breakdown_by_source_shows_files_that_pull_in_opposite_directions(tmp_pa
         (("length", ["a"]), {"missing": "loss"}, "--missing is about stored scores"),
         ((None, ["a"]), {"scores": "f", "cache": "c", "dtype": "bfloat16"}, "--dtype does nothing.*\n--cache does"),
         (("length", ["a"]), {"tie": "half"}, "tie: Extra inputs"),
+        (
+            (None, ["a"]),
+            {"scores": "f", "combine": "min", "allow_pickles": True},
+            "--allow-pickles does.*\n--combine does",
+        ),
+        (
+            ("length",),
+            {"suite": "rmb", "suite_data": "d", "group_by": "id", "layout": "trl"},
+            "--group-by is about files",
+        ),
+        (("length", ["a"]), {"suite_data": "d"}, "--suite-data is about --suite"),
+        ((plaudit.load("length"), ["a"]), {"combine": "min"}, "this scorer is loaded already"),
     ],
 )
 def test_contradicting_options(arguments, options, words):

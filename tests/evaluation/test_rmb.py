@@ -96,6 +96,7 @@ def test_stored_scores_of_armorm(folder):
         found = evaluate(None, scores=file, suite="rmb", **options)
         line = next(r for r in found.results if r.name == "rmb/pairs/helpfulness/Brainstorming/Idea Development")
         assert (line.n, round(line.score * 849), round(line.ties * 849)) == (849, 675, 12)
+        assert options or (line.groups, line.interval) == (849, "bootstrap")
         assert not any(r.name == "rmb" for r in found.results)  # three blocks are missing, so there is no headline
 
 
@@ -162,6 +163,9 @@ def test_errors_say_where(tmp_path):
         rmb.load(tmp_path)
     with pytest.raises(DataError, match=r"S1\.json:1: not an RMB row: KeyError\('chosen'\)"):
         rmb.load(small(tmp_path, [{k: v for k, v in ROW.items() if k != "chosen"}]))
+    for wrong in ({"category_path": "Pairwise_set/Harmlessness"}, {"category_path": 3}, {"chosen": {"answer": None}}):
+        with pytest.raises(DataError, match=r"S1\.json:1: not an RMB row"):
+            rmb.load(small(tmp_path, [ROW | wrong]))
     bad = tmp_path / "bad.json"
     bad.write_text('[{"score": 3}]')
     with pytest.raises(DataError, match=r"bad\.json:1: neither a score row nor a result row of RMB"):
@@ -178,4 +182,41 @@ def test_a_row_without_a_stored_score_is_an_error_unless_said_otherwise(tmp_path
     file.write_text('{"id": "pair-1", "scores": [2, 1]}\n')
     with pytest.raises(DataError, match=r"S1\.json:2 \(id pair-2\): the score file holds no score"):
         evaluate(None, scores=file, suite="rmb", suite_data=folder)
-    assert evaluate(None, scores=file, suite="rmb", suite_data=folder, missing="loss").results[0].score == 0.5
+    how = {"scores": file, "suite": "rmb", "suite_data": folder}
+    found = evaluate(None, **how, missing="loss", output_dir=tmp_path / "D")
+    assert found.results[0].score == 0.5
+    assert found.counts == {"rows": 2, "without_score": 1}
+    block = next(c for c in found.suites["rmb"]["coverage"] if c["section"] == "pairs/harmlessness")
+    assert (block["scored"], block["highest"]) == (1, 1.0)
+    assert (tmp_path / "D/scores.jsonl").read_text() == '{"id": "pair-1", "scores": [2.0, 1.0]}\n'
+    file.write_text("")
+    assert evaluate(None, **how, missing="loss").counts["without_score"] == 2
+
+
+def test_nothing_counts_twice(tmp_path):
+    row = {"pair_uid": "1", "category_path": "Pairwise_set/Harmlessness/S1", "chosen_reward": 2, "reject_reward": 1}
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps([row, row]))
+    with pytest.raises(DataError, match=r"own\.json:2: pair-1 comes twice"):
+        evaluate(None, scores=own, suite="rmb")
+    folder = small(tmp_path, [ROW])
+    small(tmp_path, [ROW], "Pairwise_set/Harmlessness/S1 (copy).json")
+    with pytest.raises(DataError, match="pair-1 comes twice"):
+        rmb.load(folder)
+    own.write_text(json.dumps([row]))
+    with pytest.raises(OptionError, match="missing does nothing with result rows"):
+        evaluate(None, scores=own, suite="rmb", missing="loss")
+
+
+def test_few_prompts_are_treated_apart(tmp_path):
+    rows = [ROW | {"pair_uid": str(i), "conversation_input": [{"role": "user", "content": f"q{i}"}]} for i in range(25)]
+    longer = [r | {"chosen": {"answer": "no, never"}} for r in rows]
+    for some, won in ((longer[:3] + rows[3:5], 3), (longer, 25)):
+        graded = _grade.by_scorer("rmb", __import__("plaudit").load("random"), small(tmp_path, some))
+        line = graded.results[0]
+        if len(some) < 20:
+            assert line.interval == "wilson"
+        low, high = line.ahead[1:]
+        assert line.ahead[0] == line.score - won / len(some)
+        assert low < line.ahead[0] < high
+        assert -1 < low < high < 1

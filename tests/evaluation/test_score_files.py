@@ -1,5 +1,6 @@
 """Scoring files: the bytes of an uninterrupted run, whatever happened on the way."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -8,10 +9,12 @@ import sys
 import pytest
 
 import plaudit
-from plaudit.errors import DataError, Interrupted, PlauditError
+from plaudit.cli import run
+from plaudit.errors import DataError, Interrupted, OptionError, PlauditError
 from plaudit.evaluation.score import score
 from plaudit.evaluation.scores import line, read_scores
 from plaudit.records import group, pair
+from plaudit.report import terminal
 
 ROWS = 300
 
@@ -50,6 +53,36 @@ def test_nothing_is_overwritten(file, tmp_path):
         with pytest.raises(PlauditError, match=r"out\.jsonl exists already"):
             score(plaudit.load("length"), file, out, resume=resume)
     assert out.read_text() == "mine"
+
+
+def test_rejects_are_not_overwritten_either(file, tmp_path):
+    out, bad = tmp_path / "out.jsonl", tmp_path / "bad.jsonl"
+    bad.write_text("mine")
+    for resume in (False, True):
+        with pytest.raises(PlauditError, match=r"bad\.jsonl exists already"):
+            score(plaudit.load("length"), file, out, resume=resume, rejects=bad)
+    assert not out.exists()
+    with pytest.raises(Interrupted):
+        score(plaudit.load(Dying(1)), file, out, chunk=16)
+    with pytest.raises(PlauditError, match="is no part of this run"):
+        score(plaudit.load("random"), file, out, chunk=16, resume=True, rejects=bad)
+    assert bad.read_text() == "mine"
+    assert not out.exists()
+    bad.write_text('{"prompt": "cut\n')  # as a run would leave it that was killed between its two last names
+    score(plaudit.load("random"), file, out, chunk=16, resume=True, rejects=bad)
+    assert len(rows_of(out)) == ROWS - 1
+    with pytest.raises(OptionError, match="are one file"):
+        score(plaudit.load("length"), file, tmp_path / "x.jsonl", rejects=tmp_path / "x.jsonl")
+
+
+def test_an_unfinished_run_that_was_removed_is_gone(file, tmp_path):
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(Interrupted):
+        score(plaudit.load(Dying(1)), file, out, chunk=16)
+    (tmp_path / ".out.jsonl.part").unlink()
+    (tmp_path / ".out.jsonl.position").write_text("{}")
+    score(plaudit.load("random"), file, out, chunk=16)
+    assert not list(tmp_path.glob(".out*"))
 
 
 class Dying:
@@ -169,6 +202,25 @@ def test_broken_score_files(tmp_path, text, words):
     (tmp_path / "s.jsonl").write_text(text)
     with pytest.raises(DataError, match=words):
         read_scores(tmp_path / "s.jsonl")
+
+
+def test_a_damaged_gzip_is_a_message(tmp_path):
+    raw = bytearray(gzip.compress(b'{"id": "a", "scores": [1, 2, 3, 4, 5, 6, 7, 8]}\n' * 40))
+    raw[20:40] = b"\xff" * 20
+    (tmp_path / "s.jsonl.gz").write_bytes(bytes(raw))
+    with pytest.raises(DataError, match="cannot be read"):
+        read_scores(tmp_path / "s.jsonl.gz")
+
+
+def test_a_hostile_id_does_not_reach_the_terminal(tmp_path, capsys):
+    (tmp_path / "s.jsonl").write_text("")
+    row = {"id": "\x1b[2Jx", "prompt": "p", "chosen": "a", "rejected": "b"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    assert run(["evaluate", "--scores", str(tmp_path / "s.jsonl"), str(tmp_path / "a.jsonl")]) == 2
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert "\\x1b[2Jx" in err
+    assert terminal.as_json({"\ud800": 1}).encode()
 
 
 def test_a_killed_process_id_is_not_reused_in_names(tmp_path, file):

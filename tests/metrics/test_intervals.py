@@ -121,6 +121,15 @@ def test_spearman_agrees_with_scipy():
     assert 0.8 < ends.low < ends.high <= 1
 
 
+@pytest.mark.parametrize(("clusters", "high"), [([0] * 5, 1), ([0, 1, 2, 3, 4], 1), (list(range(30)), 1)])
+def test_a_correlation_from_few_prompts_is_not_certain(clusters, high):
+    n = len(clusters)
+    ends = spearman_interval(np.arange(n), np.arange(n), clusters)
+    assert ends.how == "fisher"
+    assert ends.high == pytest.approx(high, abs=1e-9)
+    assert ends.low < (0 if n == 5 else 0.99)
+
+
 @pytest.mark.slow
 def test_coverage_of_95_percent_intervals():
     """Sixty prompts of 1 to 8 pairs, correlated within a prompt: the truth is inside about 95 % of the time."""

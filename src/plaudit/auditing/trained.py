@@ -96,7 +96,7 @@ def _member(
         cache.use(place)
         return place
     tuning: Literal["lora", "full"] = "lora" if options.heads == "lora" else "full"
-    with TemporaryDirectory(prefix="plaudit-member-") as scratch, publish(place, replace=place.exists()) as part:
+    with TemporaryDirectory(prefix="plaudit-member-") as scratch, publish(place, replace=True) as part:
         file = Path(scratch) / "lesson.jsonl"
         write(kept, "canonical", file)
         lesson = TrainOptions(

@@ -87,7 +87,7 @@ def poll(
     if not is_sealed(place):
         read = features_of(docket, trunks, specs, encoded, store)
         margins, committee = _fit(docket, trunks, specs, read, fold, options)
-        with publish(place, replace=place.exists()) as part:
+        with publish(place, replace=True) as part:
             np.save(part / "margins.npy", margins)
             (part / "facts.json").write_text(json.dumps({"members": committee.names}), encoding="utf-8")
             (part / "committee").mkdir()

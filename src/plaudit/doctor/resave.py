@@ -17,7 +17,7 @@ from plaudit.doctor.conversations import Sample, sample
 from plaudit.doctor.reading import alone, deviation
 from plaudit.errors import GateError, PlauditError
 from plaudit.models import checkpoint
-from plaudit.models.backbone import Loaded, load_backbone, resolve
+from plaudit.models.backbone import Loaded, load_backbone, read_facts, resolve
 from plaudit.models.lora import is_adapted
 from plaudit.models.quiet import quiet
 
@@ -81,8 +81,9 @@ def resave(
 
 
 def _write(part: Path, loaded: Loaded, model: str, merged: bool) -> None:
-    """The checkpoint. What an earlier run of ours wrote down stays true, except of the adapters that were merged."""
-    kept = {} if merged else {k: v for k, v in loaded.facts.items() if k not in ("format", "versions")}
+    """The checkpoint. What an earlier run of ours wrote down stays true; of merged adapters what they brought along."""
+    facts = read_facts(resolve(model)[0]) if merged else loaded.facts
+    kept = {k: v for k, v in facts.items() if k not in ("format", "versions")}
     plain = loaded.model.merge_and_unload() if merged else loaded.model
     origin = {"model": resolve(model)[1], "fingerprint": loaded.fingerprint, "head": loaded.head, "merged": merged}
     checkpoint.save(part, plain, loaded.tokenizer, {**kept, "policy": loaded.policy.facts(), "saved_from": origin})

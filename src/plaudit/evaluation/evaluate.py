@@ -99,6 +99,12 @@ def run(scorer: Any, files: Any, asked: EvaluateOptions) -> Evaluation:
     return found
 
 
+_RUNNING = {
+    "dtype", "device", "batch_tokens", "max_length", "cache", "combine", "trust_remote_code", "allow_pickles",
+}  # fmt: skip
+_READING = {"layout", "columns", "line_bytes", "group_by"}
+
+
 def _refuse_contradictions(scorer: Any, inputs: list, suites: list[str], asked: EvaluateOptions) -> None:
     mistakes = []
     if bool(inputs) == bool(suites):
@@ -113,10 +119,14 @@ def _refuse_contradictions(scorer: Any, inputs: list, suites: list[str], asked: 
         mistakes.append("--scores grades one suite at a time")
     if not asked.scores and asked.missing != "error":
         mistakes.append("--missing is about stored scores: name them with --scores")
-    running = {"dtype", "device", "batch_tokens", "max_length", "cache"} if asked.scores else set()
     for name in given(asked):
-        if name in running:
-            mistakes.append(f"--{name.replace('_', '-')} does nothing with --scores: no scorer runs")
+        flag = "--" + name.replace("_", "-")
+        if asked.scores and name in _RUNNING:
+            mistakes.append(f"{flag} does nothing with --scores: no scorer runs")
+        elif suites and name in _READING:
+            mistakes.append(f"{flag} is about files: a suite has its own layout and groups")
+    if asked.suite_data and not suites:
+        mistakes.append("--suite-data is about --suite, which is not named")
     if asked.output_dir and Path(asked.output_dir).exists():
         mistakes.append(f"{asked.output_dir} exists already")
     if mistakes:
@@ -247,7 +257,9 @@ def _on_suites(handle: Handle | None, names: list[str], asked: EvaluateOptions, 
 
             if asked.scores:
                 rows = score_files.rows(asked.scores)
-                graded = _grade.by_file(name, rows, asked.suite_data, missing=asked.missing, seed=asked.seed)
+                graded = _grade.by_file(
+                    name, rows, asked.suite_data, missing=asked.missing, seed=asked.seed, watch=watch
+                )
             else:
                 graded = _grade.by_scorer(name, source, asked.suite_data or Path(), seed=asked.seed, watch=watch)
         results += graded.results
@@ -255,7 +267,10 @@ def _on_suites(handle: Handle | None, names: list[str], asked: EvaluateOptions, 
     rows_graded = sum(d["rows"] for d in details.values())
     called = handle.name if handle else str(asked.scores)
     print_ = handle.fingerprint if handle else ""
-    return Evaluation(called, print_, results, [], {"rows": rows_graded}, [], trained.counts(), details)
+    counts = {"rows": rows_graded}
+    if asked.scores:
+        counts["without_score"] = sum(d["without_score"] for d in details.values())
+    return Evaluation(called, print_, results, [], counts, [], trained.counts(), details)
 
 
 # The published folder

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from plaudit.data.opening import files_of
 from plaudit.data.read import Row, read
 from plaudit.data.rejects import keep_rejects
+from plaudit.data.sinks import claim
 from plaudit.data.told import told
-from plaudit.errors import Interrupted, PlauditError
+from plaudit.errors import Interrupted, OptionError, PlauditError
 from plaudit.evaluation.intake import SHOWN, Intake
 from plaudit.evaluation.scores import line
 from plaudit.folders import file_digest, write_file
@@ -69,6 +70,8 @@ def score(
     was another run: other data, scorer or options. Raises DataError that names the row whose score is NaN.
     """
     target, found = Target(Path(output)), Intake()
+    if rejects is not None and Path(rejects).absolute() == target.path.absolute():
+        raise OptionError([f"--rejects and --output are one file: {rejects}"])
     rows = told(read(source, **reading), reading.get("layout"))
     run = _identity(scorer, source, {"with_text": with_text, "members": members, "chunk": chunk}, reading)
     start = _start(target, run, resume)
@@ -77,7 +80,7 @@ def score(
             pass
         return found
     try:
-        with progress("scoring", None) as bar, _kept_aside(rejects, rows, resume) as passing:
+        with progress("scoring", None) as bar, _kept_aside(rejects, rows, target.part.exists()) as passing:
             preferences = _watched(found.preferences_of(passing), bar)
             _write(scorer, islice(preferences, start["preferences"], None), target, start, found)
     except KeyboardInterrupt:
@@ -92,12 +95,16 @@ def score(
 
 
 @contextmanager
-def _kept_aside(rejects: Path | None, rows: Iterator[Row], resume: bool) -> Iterator[Iterator[Row]]:
-    """The rows, the rejected ones also written to a file that gets its name when all are read."""
+def _kept_aside(rejects: Path | None, rows: Iterator[Row], unfinished: bool) -> Iterator[Iterator[Row]]:
+    """The rows, the rejected ones also written to a file that gets its name when all are read.
+
+    `unfinished`: an earlier part of this run may have given the file its name, and then wrote the same.
+    """
     if rejects is None:
         yield rows
         return
-    if rejects.exists() and not resume:
+    rejects = Path(rejects)
+    if rejects.exists() and not unfinished:
         raise PlauditError(f"{rejects} exists already", advice="name another file for --rejects")
     waiting = rejects.with_name(f".{rejects.name}.part")
     if not rejects.parent.is_dir():
@@ -105,7 +112,10 @@ def _kept_aside(rejects: Path | None, rows: Iterator[Row], resume: bool) -> Iter
     waiting.unlink(missing_ok=True)
     try:
         yield keep_rejects(rows, waiting)
-        os.replace(waiting, rejects)
+        if not (rejects.exists() and file_digest(waiting) == file_digest(rejects)):
+            claim(waiting, rejects)
+    except FileExistsError as error:
+        raise PlauditError(f"{rejects} exists already and is no part of this run", advice="name another") from error
     finally:
         waiting.unlink(missing_ok=True)
 
@@ -133,7 +143,7 @@ def _start(target: Target, run: dict[str, Any], resume: bool) -> dict[str, Any] 
             return None
         raise PlauditError(f"{path} exists already", advice="name another --output, or remove it first")
     fresh = {"run": run, "preferences": 0, "bytes": 0, "not_scored": 0, "left_out": []}
-    if not part.exists() and not target.position.exists():
+    if not part.exists():
         return fresh
     if not resume:
         raise PlauditError(f"{part}: an unfinished run waits here", advice="go on with --resume, or remove it")
@@ -198,11 +208,9 @@ def said(
 def _publish(target: Target) -> None:
     """Give the finished part its name; a file that came to stand there meanwhile is not overwritten."""
     try:
-        os.link(target.part, target.path)
+        claim(target.part, target.path)
     except FileExistsError as error:
         raise PlauditError(f"{target.path} appeared meanwhile; the scores are in {target.part}") from error
-    except OSError:  # a file system without links
-        os.rename(target.part, target.path)
     _tidy(target)
 
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -51,7 +52,7 @@ def rows(path: str | Path) -> list[tuple[str, dict[str, Any]]]:
     try:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise DataError(str(path), f"cannot be read: {error}") from error
     if text.lstrip()[:1] == "[":
         return [(f"{path}:{i}", row) for i, row in enumerate(_parse(f"{path}", text), 1)]

@@ -60,7 +60,9 @@ def _cells(r: Result) -> list[Any]:
     if r.ahead:
         gap, low, high = r.ahead
         ahead = f"{gap * 100:+5.1f} ({low * 100:+.1f} to {high * 100:+.1f})"
-    interval = f"{number(r.low)} to {number(r.high)}" + (" (Wilson)" if r.interval == "wilson" else "")
+    interval = f"{number(r.low)} to {number(r.high)}" + {"wilson": " (Wilson)", "fisher": " (Fisher)"}.get(
+        r.interval, ""
+    )
     ties = f"{r.ties * 100:.1f}".rjust(5) if wins else "-"
     return [r.n, r.groups, number(r.score), interval, ties, number(r.random), number(r.length_only), ahead]
 
@@ -89,6 +91,8 @@ def _show_suite(name: str, detail: Mapping[str, Any], hidden: int) -> None:
             f"{name}: {len(detail['not_scored']):,} rows the scorer cannot take; "
             f"the first is {first['where']}: {first['reason']}"
         )
+    if detail.get("without_score"):
+        note(f"{name}: {detail['without_score']:,} rows have no score and count as lost (--missing loss)")
     if detail["without_prompt"]:
         note(
             f"{name}: {detail['without_prompt']:,} rows come without their prompt and texts: intervals take each for a "

@@ -110,7 +110,7 @@ def _fill(
     if "mean" in pools:
         encoded = with_beginnings(window, encoded, scorer.loaded.policy)
     table = narrowed(compute(scorer, encoded, layers, pools), store)
-    with publish(name, replace=name.exists()) as part:
+    with publish(name, replace=True) as part:
         np.save(part / "features.npy", table)
         facts = {"layers": layers, "pools": pools, "records": [p.id for p in window], "scorer": scorer.fingerprint}
         (part / "features.json").write_text(json.dumps(facts), encoding="utf-8")

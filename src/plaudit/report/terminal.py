@@ -25,6 +25,11 @@ def clean(text: str, width: int | None = None) -> str:
     return out if width is None or len(out) <= width else out[: max(width - 1, 0)] + "…"
 
 
+def lines(text: str) -> str:
+    """The same for text of several lines: its line breaks stay."""
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
 _HOSTILE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -47,7 +52,7 @@ def as_json(values: Any) -> str:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
+        return {_finite(str(k)): _finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
@@ -59,7 +64,7 @@ def _finite(value: Any) -> Any:
 
 def note(text: str) -> None:
     """A line for the person at the screen, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(lines(text), file=sys.stderr, flush=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

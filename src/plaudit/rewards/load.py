@@ -117,6 +117,8 @@ def load(
     plaudit.errors.OptionError: unknown scorer 'lenght' (did you mean 'length'?)
       built in: length, random; or name a folder that holds a checkpoint
     """
+    if combine and not isinstance(spec, str | PathLike):
+        raise OptionError([f"combine {combine}: this scorer is loaded already; say it where it is loaded"])
     if isinstance(spec, Handle):
         return spec
     if not isinstance(spec, str | PathLike):

@@ -27,9 +27,9 @@ def diagnose(subject: Subject) -> Finding:
     if not added:
         return healthy()
     short = [i for i, row in enumerate(rows) if len(row) <= subject.longest // 2][:6]
+    told = "encode rendered text with add_special_tokens=False: by default its marks are doubled"
+    if not short:
+        return healthy(told)
     twice = [tokenizer(subject.sample.texts[i])["input_ids"] for i in short]
     moved = deviation(alone(subject.well.model, twice), np.array([subject.reference[i] for i in short]))
-    return healthy(
-        f"encode rendered text with add_special_tokens=False: by default its marks are doubled and scores move by up "
-        f"to {moved:.2g}"
-    )
+    return healthy(f"{told} and scores move by up to {moved:.2g}")

@@ -40,10 +40,10 @@ def load(folder: Path) -> list[Preference]:
     Rows whose texts are withheld keep their place and labels; tag `withheld` marks them, and nobody can score them.
     """
     root = _root(Path(folder))
-    items = []
+    items: list[Preference] = []
     for kind in sorted(KINDS):
-        for where, row in documents(root / kind):
-            items.append(_item(row, where))
+        items += [_item(row, where) for where, row in documents(root / kind)]
+    _refuse_twice(items)
     if not items:
         raise PlauditError(f"{root}: no RMB scenario file here", advice=_WANTED)
     return items
@@ -59,19 +59,33 @@ def _root(folder: Path) -> Path:
     raise PlauditError(f"{folder}: RMB is not here", advice=_WANTED)
 
 
+def _refuse_twice(items: Sequence[Preference]) -> None:
+    """A row that stands in two files, or twice in one, would count twice."""
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise DataError(item.source, f"{item.id} comes twice", advice="is there a copy of a file in the folder?")
+        seen.add(item.id)
+
+
 def _item(row: dict[str, Any], where: str) -> Preference:
     try:
         leaf = _leaf(row["category_path"])
         pairs = leaf.startswith("pairs/")
         sides = [row["chosen"], row["reject"]] if pairs else [row["bon_best"], *row["loser_list"]]
         uid = f"pair-{row['pair_uid']}" if pairs else f"list-{row['bon_uid']}"
-        answers = [side["answer"] for side in sides]
+        answers = [side["answer"] if isinstance(side["answer"], str) else _no_text(side) for side in sides]
         withheld = bool(row.get("text_withheld"))
         prompt = [] if withheld else [message(t["role"], t["content"]) for t in row["conversation_input"]]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(where, f"not an RMB row: {error!r}") from error
     tags = {"leaf": leaf} | ({"withheld": "yes"} if withheld else {})
-    return group(prompt, answers, (0, *[1] * (len(sides) - 1)), id=uid, tags=tags, source=where)
+    own = {"group": uid} if withheld else {}  # nobody can tell which of them share a prompt
+    return group(prompt, answers, (0, *[1] * (len(sides) - 1)), id=uid, tags=tags, source=where, **own)
+
+
+def _no_text(side: dict[str, Any]) -> str:
+    raise TypeError(f"an answer is {type(side['answer']).__name__}, not text")
 
 
 def _leaf(path: str) -> str:
@@ -87,10 +101,12 @@ def stored(rows: Sequence[tuple[str, dict[str, Any]]]) -> tuple[list[Preference]
         try:
             leaf, uid = _leaf(row["category_path"]), f"pair-{row['pair_uid']}"
             values = np.array([row["chosen_reward"], row["reject_reward"]], dtype=np.float64)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(where, f"neither a score row nor a result row of RMB: {error!r}") from error
-        items.append(group((), ("", ""), (0, 1), id=uid, tags={"leaf": leaf, "withheld": "yes"}, source=where))
+        tags = {"leaf": leaf, "withheld": "yes"}
+        items.append(group((), ("", ""), (0, 1), id=uid, group=uid, tags=tags, source=where))
         scores.append(values)
+    _refuse_twice(items)
     return items, scores
 
 
