@@ -18,6 +18,7 @@ from plaudit.data.patch_rows import Manner, ruled, values_of
 from plaudit.data.patch_table import batches, restored, schema_of, schema_text, shape_of, table_digest, write_tables
 from plaudit.data.read import read
 from plaudit.data.write import write
+from plaudit.errors import PlauditError
 from plaudit.records import group, pair
 from tiers import examples
 
@@ -123,6 +124,22 @@ def test_own_columns_of_another_type_come_back(tmp_path):
     outcomes = [(0.0, 0.0, 1.0), (1.0, 0.0, 0.5), (1.0, 0.25, 1.0), (1.0, 0.0, 0.0)]
     for seed in range(12):
         check("trl", table, rule_of(seed, outcomes), Manner(fill_of(outcomes)))
+
+
+@pytest.mark.parametrize("cells", [["0.5", "1.50"], ["n/a", "1"]])
+def test_own_columns_that_hold_no_numbers_are_refused(tmp_path, cells):
+    table = pa.table({"prompt": ["p", "q"], "chosen": ["a", "b"], "rejected": ["c", "d"], "margin": cells})
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(PlauditError, match="the column 'margin' is string, and numbers go there"):
+        shape_of(str(tmp_path / "a.parquet"), ["margin"])
+
+
+def test_dictionaries_inside_lists_are_refused(tmp_path):
+    roles = pa.array([["a", "b"], None], pa.list_(pa.dictionary(pa.int32(), pa.string())))
+    table = pa.table({"prompt": ["p", "q"], "chosen": ["a", "b"], "rejected": ["c", "d"], "roles": roles})
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(PlauditError, match="'roles' is list<.*which arrow loses"):
+        shape_of(str(tmp_path / "a.parquet"), [])
 
 
 def test_a_canonical_table_comes_back(tmp_path):

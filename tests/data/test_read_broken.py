@@ -4,6 +4,8 @@ import gzip
 import json
 
 import _plain_layout
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from plaudit.data.limits import Limits
@@ -220,11 +222,25 @@ def test_damage_inside_gzip_is_one_error(tmp_path):
     assert sum(row.kept for row in rows) > 2000
 
 
+def test_a_cell_of_a_table_that_cannot_be_read_costs_its_row(tmp_path):
+    n = 300
+    texts = pa.array([b"\xff" if i == 199 else b"a" for i in range(n)]).view(pa.string())
+    good = {"prompt": ["p"] * n, "rejected": ["b"] * n}
+    pq.write_table(pa.table({**good, "chosen": texts}), tmp_path / "a.parquet")
+    rows = list(read(tmp_path / "a.parquet"))
+    assert [row.where.rsplit(":", 1)[1] for row in rows if not row.kept] == ["200"]
+    assert "'chosen' cannot be read" in rows[199].reason
+    assert len(rows) == n
+    far = pa.array([0] * (n - 1) + [2**62], pa.timestamp("us"))
+    pq.write_table(pa.table({**good, "chosen": ["a"] * n, "when": far}), tmp_path / "b.parquet")
+    assert sum(row.kept for row in read(tmp_path / "b.parquet")) == n - 1
+
+
 HEADER = b"prompt,chosen,rejected\n"
 CSV = {
     "short": (b"a,b\n", "2 values under 3 columns"),
     "long": (b"a,b,c,d\n", "4 values under 3 columns"),
-    "quote": (b'a,"b"x,c"\n"\n', "broken csv: a quote stands where none may"),
+    "quote": (b'a,"b"x,c"\n', "broken csv: a quote stands where none may"),
     "utf8": (b"a,\xff,c\n", "not UTF-8: byte 0xff at byte 2"),
     "identical": (b"a,b,b\n", "chosen and rejected are identical"),
     "empty": (b"a,,c\n", "chosen is empty"),
@@ -244,6 +260,17 @@ def test_csv_names_the_bad_record(tmp_path, name):
     assert rows[0].records[0].responses[0][0].text == "two\nlines, a comma"
     assert (rows[1].where, rows[1].reason) == (f"{file}:2", reason)
     assert rows[-1].kept
+
+
+def test_a_quote_inside_a_cell_is_text_and_opens_nothing(tmp_path):
+    """Inches are no quotation marks: the rows between two of them live."""
+    (tmp_path / "a.csv").write_bytes(HEADER + b'q,5" tall,x\n' + b"q,c,r\n" * 9 + b'q,6" wide,y\nq,"a ""b"", c",""""\n')
+    rows = list(read(tmp_path / "a.csv"))
+    assert all(row.kept for row in rows)
+    assert [row.records[0].responses[0][0].text for row in rows] == ['5" tall', *"c" * 9, '6" wide', 'a "b", c']
+    (tmp_path / "b.csv").write_bytes(b"\n" + HEADER + b"q,c,r\n")
+    with pytest.raises(DataError, match=r"b\.csv: begins with a blank line"):
+        list(read(tmp_path / "b.csv"))
 
 
 def test_an_open_quote_in_csv_is_named_once(tmp_path):

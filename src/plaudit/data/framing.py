@@ -80,11 +80,12 @@ def lines(blocks: Iterable[bytes], limits: Limits, *, blank: bool = False) -> It
 
 
 def records(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
-    """CSV records: lines joined while a quoted value is open (an odd number of quotes), the header being record 0.
+    """CSV records: lines joined while a quoted value is open, the header being record 0.
 
-    Where a quote is never closed the record is its first line alone, and reading goes on with the next.
+    A quote opens a value where a cell begins; anywhere else in an unquoted cell it is text. Where a quote is never
+    closed the record is its first line alone, and reading goes on with the next.
     """
-    number, held, size, quotes = -1, list[bytes](), 0, 0
+    number, held, size, inside, marks = -1, list[bytes](), 0, False, MARKS
     source, again = lines(blocks, limits, blank=True), deque[tuple[bytes, str]]()
     while True:
         line = again.popleft() if again else next(((raw, fault) for _, raw, fault in source), None)
@@ -92,16 +93,48 @@ def records(blocks: Iterable[bytes], limits: Limits) -> Iterator[Frame]:
             return
         if line is not None:
             held.append(line[0])
-            size, quotes = size + len(line[0]) + 1, quotes + line[0].count(b'"')
-            if not line[1] and quotes % 2 and size <= limits.line_bytes:
+            size, inside = size + len(line[0]) + 1, _quoted(line[0], inside, marks)
+            if not line[1] and inside and size <= limits.line_bytes:
                 continue
         number += 1
-        if line is not None and (line[1] or quotes % 2 == 0):
+        if number == 0:
+            marks = delimiter(held[0]).encode()
+        if line is not None and (line[1] or not inside):
             yield number, _joined(held), line[1]
         else:
             yield number, held[0], "a quoted value is never closed"
             again.extendleft((raw, "") for raw in reversed(held[1:]))
-        held, size, quotes = [], 0, 0
+        held, size, inside = [], 0, False
+
+
+MARKS = b",\t;"
+
+
+def delimiter(header: bytes) -> str:
+    """The delimiter of a csv file: the one that its header uses most.
+
+    >>> delimiter(b"prompt;chosen, or so;rejected")
+    ';'
+    """
+    return chr(max(MARKS, key=header.count))
+
+
+def _quoted(line: bytes, inside: bool, marks: bytes) -> bool:
+    """Whether a quoted value is open at the end of a line, and so goes on in the next; `inside`: at its beginning."""
+    at = 0
+    while line.find(b'"', at) >= 0:
+        if inside:
+            at = line.find(b'"', at) + 1
+            inside = line[at : at + 1] == b'"'  # twice: a quote in the value
+            at += inside
+        elif line[at : at + 1] == b'"' and (at == 0 or line[at - 1] in marks):
+            inside, at = True, at + 1
+        else:
+            starts = [i for mark in marks if (i := line.find(bytes((mark, 34)), at)) >= 0]
+            if not starts:
+                return False
+            inside, at = True, min(starts) + 2
+    return inside
 
 
 def _joined(held: list[bytes]) -> bytes:

@@ -21,7 +21,7 @@ _BATCH = 1024
 
 @dataclass(frozen=True)
 class Shape:
-    """The schema of a table, that of its repair, and that in which the ledger keeps rows (no dictionaries)."""
+    """The schema of a table, that of its repair, and that in which the ledger keeps rows (no dictionary columns)."""
 
     old: Any
     new: Any
@@ -29,14 +29,26 @@ class Shape:
 
 
 def shape_of(path: str, columns: Iterable[str]) -> Shape:
-    """The shapes of a file that gains `columns`; one that it has becomes a 64-bit number if it was another."""
+    """The shapes of a file that gains `columns`; one that it has becomes a 64-bit number if it was another.
+
+    Raises:
+        PlauditError: a column of that name holds no numbers, or one holds dictionaries inside lists or structs: neither
+            could be given back.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     old = pq.read_schema(path)
     new = old
+    for field in _undictionaried(old):
+        if "dictionary<" in str(field.type):
+            advice = "write the file anew with plain text there"
+            raise PlauditError(f"{path}: the column {field.name!r} is {field.type}, which arrow loses", advice=advice)
     for name in columns:
         at = new.get_field_index(name)
+        if at >= 0 and not (pa.types.is_integer(new.types[at]) or pa.types.is_floating(new.types[at])):
+            advice = "rename it with --columns, or write the file anew with numbers there"
+            raise PlauditError(f"{path}: the column {name!r} is {new.types[at]}, and numbers go there", advice=advice)
         column = pa.field(name, pa.float64())
         new = new.append(column) if at < 0 else new.set(at, column)
     return Shape(old, new, _undictionaried(old))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from plaudit.data.framing import records
+from plaudit.data.framing import delimiter, records
 from plaudit.data.limits import Limits
 from plaudit.errors import DataError
 
@@ -39,11 +39,12 @@ def from_csv(blocks: Iterable[bytes], path: str, limits: Limits) -> Iterator[Ite
     framed = records(blocks, limits)
     _, first, reason = next(framed, (0, b"", "the file is empty"))
     try:
-        text = first.decode("utf-8")
-        mark = max(",\t;", key=text.count)
+        text, mark = first.decode("utf-8"), delimiter(first)
         header = next(csv.reader([text], delimiter=mark, strict=True))
     except (UnicodeDecodeError, csv.Error, StopIteration) as error:
         raise DataError(path, "the csv header cannot be read") from error
+    if not reason and not text.strip():
+        raise DataError(path, "begins with a blank line", advice="the header must be the first line")
     if reason or len(set(header)) != len(header):
         raise DataError(path, reason or "two csv columns have the same name")
     for number, raw, fault in framed:
@@ -99,13 +100,30 @@ def from_parquet(path: str) -> Iterator[Item]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH):
-                for row in batch.to_pylist():
+                for row in _rows_of(batch):
                     number += 1
-                    yield number, *_settled(row)
+                    yield number, *(_settled(row) if isinstance(row, dict) else (b"", None, row))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if not number:
             raise DataError(path, "begins like parquet, but is cut off or damaged", advice="fetch it again") from error
         yield number + 1, b"", None, "the parquet data are damaged from here on"
+
+
+def _rows_of(batch: Any) -> list[dict[str, Any] | str]:
+    """The rows of a batch; in place of one that holds a cell Python cannot hold (text that is no UTF-8), why."""
+    import pyarrow as pa
+
+    try:
+        return batch.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError):
+        if len(batch) > 1:
+            return [row for i in range(len(batch)) for row in _rows_of(batch.slice(i, 1))]
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.to_pylist()
+        except (pa.ArrowException, ValueError, OverflowError) as error:
+            return [f"{name!r} cannot be read: {error}"]
+    return ["the row cannot be read"]
 
 
 def _settled(row: dict[str, Any]) -> tuple[bytes, dict[str, Any] | None, str]:
