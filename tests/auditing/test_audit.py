@@ -410,6 +410,37 @@ def test_a_long_line_is_rejected_where_the_limit_says_so(tmp_path):
     assert audit(str(path), scorer="length").summary["rows"]["rejected"] == 0
 
 
+def test_labelled_ties_are_no_win_of_the_longer_answer(tmp_path):
+    rows = [
+        {"id": f"t{i}", "prompt": f"Q{i}?", "chosen": "a longer answer", "rejected": "no", "target": None}
+        for i in range(10)
+    ]
+    canonical = [
+        {"prompt": [{"role": "user", "content": r["prompt"]}], "ranks": [0, 0],
+         "responses": [[{"role": "assistant", "content": r[k]}] for k in ("chosen", "rejected")]} for r in rows
+    ]  # fmt: skip
+    strict = [
+        row | {"prompt": [{"role": "user", "content": f"S{i}?"}], "ranks": [1, 0]} for i, row in enumerate(canonical)
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in canonical + strict))
+    found = audit([path], scorer="length").summary
+    (file,) = found["sources"].values()
+    assert file["longer"] == 0.0
+    assert {d["longer"] for d in found["deciles"]} <= {0.0, 0.5}  # tenths of ties alone tell nothing
+
+
+def test_rows_left_out_are_named_by_as_much_of_the_path_as_tells_files_apart(tmp_path):
+    for name in ("helpful", "harmless"):
+        (tmp_path / name).mkdir()
+        good = [json.dumps({"prompt": f"{name} {i}?", "chosen": "yes, sure", "rejected": "no"}) for i in range(6)]
+        (tmp_path / name / "train.jsonl").write_text("\n".join([*good, "{broken"]) + "\n")
+    files = [tmp_path / "helpful/train.jsonl", tmp_path / "harmless/train.jsonl"]
+    found = audit(files, scorer="length", output_dir=tmp_path / "D")
+    assert [row["where"] for row in found.summary["left_out"]] == ["helpful/train.jsonl:7", "harmless/train.jsonl:7"]
+    assert "harmless/train.jsonl:" in (tmp_path / "D/report.html").read_text()
+
+
 def test_what_lies_in_an_entry_of_the_cache_goes_with_it(tmp_path):
     """A checkpoint inside an entry is counted once, and is as old as its entry."""
     for name, age in (("old", 100), ("new", 10)):

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 from hashlib import blake2b
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -569,6 +570,51 @@ def test_a_copy_in_another_file_keeps_the_decision_about_it(tmp_path, capsys):
     assert [row["chosen"] for row in rows_of(target)] == ["0", "1", "0"]
     target, found = repaired(capsys, first, "--decisions", file, output="d.jsonl")
     assert (found["changed"], target.read_text()) == (0, first.read_text())
+
+
+def test_a_file_of_the_same_name_in_a_folder_below_is_another(tmp_path, capsys, monkeypatch):
+    """Copies on the same line of a.jsonl and sub/a.jsonl, audited by relative names: each has its own decision."""
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jsonl", "sub/a.jsonl"):
+        Path(name).write_text(json.dumps(ROWS[0] | {"id": "X"}) + "\n")
+    made(["a.jsonl", "sub/a.jsonl"], "audit", [1.0, 1.0])
+    file = decided(tmp_path / "d.jsonl", {"id": "X~2", "decision": "flip"})
+    for source, changed in (("a.jsonl", 0), ("sub/a.jsonl", 1)):
+        args = ("repair", source, "--audit", "audit", "--decisions", file, "--output", f"{source}.new.jsonl", "--json")
+        status, out, err = plaudit(capsys, *args)
+        assert status == 0, err
+        assert json.loads(out)["flip"] == changed
+
+
+def test_a_flip_alone_writes_no_strength_as_pairs_either(tmp_path, capsys, lines):
+    target, _ = repaired(capsys, lines, "--treatment", "flip:below=0", "--as-pairs")
+    assert {p.strength for p in gather([str(target)])[0]} == {None}
+
+
+def test_options_that_nobody_would_read_are_refused(tmp_path, capsys, lines):
+    args = ("repair", lines, "--audit", tmp_path / "audit", "--dry-run")
+    assert "--doubtful-above does nothing" in plaudit(capsys, *args, "--doubtful-above", "0.5")[2]
+    table = tmp_path / "a.parquet"
+    pq.write_table(pa.Table.from_pylist(ROWS), table)
+    assert "--as-pairs: not in parquet" in plaudit(capsys, "repair", table, *args[2:], "--as-pairs")[2]
+
+
+def test_an_answer_of_several_lines_that_a_flip_takes_out_of_a_nested_cell_is_quoted(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    rows = [{"messages": json.dumps([{"role": "user", "content": "q"}, {"role": "assistant", "content": "one\ntwo"}]),
+             "rejected_response": "three"}]  # fmt: skip
+    with open(path, "w", newline="") as file:
+        out = csv.DictWriter(file, list(rows[0]))
+        out.writeheader()
+        out.writerows(rows)
+    made([path], tmp_path / "audit", [-1.0])
+    target, found = repaired(capsys, path, "--treatment", "flip", output="b.csv")
+    assert found["flip"] == 1
+    (after,), dropped, _ = gather([str(target)])
+    assert [r[0].text for r in after.responses] == ["three", "one\ntwo"]
+    assert not dropped
+    assert back(capsys, target).read_bytes() == path.read_bytes()
 
 
 def test_a_dry_run_counts_with_doubtful_pairs_asked_for_too(lines, tmp_path, capsys):

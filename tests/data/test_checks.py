@@ -125,6 +125,13 @@ def test_reachable_brackets_what_the_best_scorer_gets():
     assert set(value["meaning"]) == {"lower", "one_more_person", "majority", "best", "ceiling"}
 
 
+def test_a_tag_called_file_is_no_file():
+    rows = [pair(f"q{i}", "long answer", "no", tags={"file": "xy"[i % 2]}, source=f"a.jsonl:{i}") for i in range(200)]
+    value = found("skews", rows).value
+    assert list(value["files"]) == ["a.jsonl"]
+    assert set(value["tags"]["file"]) == {"x", "y"}
+
+
 def test_skews_that_pull_apart_are_named_and_alike_ones_are_not():
     draw = np.random.default_rng(2)
 

@@ -103,6 +103,14 @@ def test_a_bad_row_says_why(name, row, why):
     assert reason(name, row) == why
 
 
+def test_ratings_as_bare_numbers_are_one_a_response_or_of_responses_that_are_not_here():
+    """As other tools write them: one number a generation, of which the row may hold two."""
+    (two,) = parse("trl", {**GOOD, "ratings": [5, 3]})
+    assert two.ratings == ({"rating": 5.0}, {"rating": 3.0})
+    (four,) = parse("trl", {**GOOD, "ratings": [5, 3, 4, 1]})
+    assert four.ratings == ()
+
+
 def test_columns_of_ours_are_honoured_and_tags_kept():
     row = {**GOOD, "target": 0.8, "margin": -0.5, "weight": 2, "strength": 3, "annotator": "w", "group": 7, "id": 5}
     (record,) = parse("trl", {**row, "subset": "chat", "source": "forum", "tools": [{"name": "f"}]})

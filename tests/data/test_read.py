@@ -210,7 +210,13 @@ def test_rejects_and_kept_rows_are_the_file(tmp_path):
     kept = [row.raw for row in keep_rejects(read(tmp_path / "a.jsonl"), tmp_path / "bad") if row.kept]
     assert kept + (tmp_path / "bad").read_bytes().split(b"\n")[:-1] == whole
     with pytest.raises(PlauditError, match="bad exists already"):
-        keep_rejects([], tmp_path / "bad")
+        list(keep_rejects([], tmp_path / "bad"))
+    again = keep_rejects(read(tmp_path / "a.jsonl"), tmp_path / "bad")  # the same rows: nothing stands in the way
+    assert len(list(again)) == len(whole)
+    half = keep_rejects(read(tmp_path / "a.jsonl"), tmp_path / "half")
+    next(half)
+    half.close()  # the command failed: no file of its name is left behind
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.jsonl", "bad"]
     with pytest.raises(PlauditError, match="cannot be written"):
         keep_rejects([], tmp_path / "no" / "bad")
 

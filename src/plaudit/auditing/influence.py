@@ -192,7 +192,7 @@ def judged(head: Head, judge: Rows, kind: NDArray, *, fewest: int = 1) -> Judged
     """Validation rows split by `kind` [V] (names of groups); groups of fewer than `fewest` rows are left out, and rows
     of no group (""): who does not say where he belongs is no group of his own.
     """
-    names, code, count = np.unique(np.asarray(kind).astype(str), return_inverse=True, return_counts=True)
+    names, code, count = np.unique(np.asarray(kind).astype(object), return_inverse=True, return_counts=True)
     kept = np.flatnonzero((count >= fewest) & (names != ""))
     renumber = np.full(len(names), -1)
     renumber[kept] = np.arange(len(kept))

@@ -107,7 +107,7 @@ def weigh(
     """
     head = fit_head(train, ridge)
     groups = judged(head, judge, kind, fewest=fewest)
-    small = tuple(sorted(set(np.asarray(kind).astype(str)) - set(groups.names) - {""}))
+    small = tuple(sorted(set(np.asarray(kind).astype(object)) - set(groups.names) - {""}))
     if len(groups.names) < 2:
         raise PlauditError(
             f"FairIF needs two groups of at least {fewest} validation rows; there {_are(len(groups.names))}"
@@ -152,7 +152,7 @@ def standing_of(
     clusters: NDArray,
 ) -> Standing:  # fmt: skip
     """The same from losses and margins [P], which may come from several heads, each on rows it never saw."""
-    kind = np.asarray(kind).astype(str)
+    kind = np.asarray(kind).astype(object)
     names = np.unique(kind[kind != ""])
     code = np.where(kind == "", -1, np.searchsorted(names, kind))
     strict = target != 0.5
@@ -196,7 +196,7 @@ def crossed(
             inner, rows.take(away), kind[away], ridge=stiff, penalties=penalties, largest=largest, fewest=fewest
         )
         total[:, seen] += np.stack([fair.weight for fair in found.fair])
-        small.update(set(kind.astype(str)) - set(found.groups.names) - {""})
+        small.update(set(kind.astype(object)) - set(found.groups.names) - {""})
     return Crossed(total / max(len(kinds) - 1, 1), dict(sorted(small.items())))
 
 
@@ -214,7 +214,7 @@ def thin(kind: NDArray, fold: NDArray[np.int64], fewest: int = FEWEST) -> str:
     """
     kinds = np.unique(fold)
     for place, f in enumerate(kinds, 1):
-        names, counts = np.unique(kind[fold == f].astype(str), return_counts=True)
+        names, counts = np.unique(kind[fold == f].astype(object), return_counts=True)
         large = [f"{name} ({n})" for name, n in zip(names, counts, strict=True) if name and n >= fewest]
         if len(large) < 2:
             only = f"only {large[0]} has" if large else "no group has"
@@ -258,7 +258,7 @@ def kinds_of(preferences: Sequence[Preference], comparisons: Comparisons, by: st
         each = [p.tags.get(by[4:], "") for p in preferences]
     else:
         raise OptionError([f"unknown groups {by!r}"], advice=f"known: {', '.join(GROUPS)}, tag:NAME")
-    return np.array(each, str)[comparisons.preference]
+    return np.array(each, object)[comparisons.preference]
 
 
 def _longer(preference: Preference, better: int, worse: int) -> str:

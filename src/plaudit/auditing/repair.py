@@ -18,6 +18,7 @@ from plaudit.data import ledger, patch_edits, patch_pairs, patch_table
 from plaudit.data.columns import renames
 from plaudit.data.limits import Limits
 from plaudit.data.opening import BLOCK
+from plaudit.data.options import given
 from plaudit.data.patch import Edit, entry, patch
 from plaudit.data.patch import undo as undone
 from plaudit.data.patch_edits import Plan
@@ -157,6 +158,8 @@ def _ready(source: str, target: Path | None, options: RepairOptions) -> str:
     mistakes = []
     if target is None and options.doubtful is None and not options.dry_run:
         mistakes.append("where to? name --output F, or --doubtful F for the pairs that a person should look at")
+    if options.doubtful is None and "doubtful_above" in given(options):
+        mistakes.append("--doubtful-above does nothing without --doubtful F")
     if source.startswith("hub:"):
         mistakes.append(f"{source}: only a file can be repaired; save the data set first (plaudit convert)")
     elif Path(source).is_dir():
@@ -164,11 +167,11 @@ def _ready(source: str, target: Path | None, options: RepairOptions) -> str:
     if mistakes:
         raise OptionError(mistakes)
     form = form_of(source)
+    if options.as_pairs and form in ("csv", "parquet"):
+        advice = f"plaudit convert {source} --to canonical --output pairs.jsonl, and audit that"
+        raise OptionError([f"--as-pairs: not in {form}"], advice=advice)
     if target is not None:
         _same_kind(source, target, form)
-        if options.as_pairs and form in ("csv", "parquet"):
-            advice = f"plaudit convert {source} --to canonical --output pairs.jsonl, and audit that"
-            raise OptionError([f"--as-pairs: not in {form}"], advice=advice)
         refuse_existing(target, ledger.ledger_of(target))
     if options.doubtful is not None:
         refuse_existing(options.doubtful)

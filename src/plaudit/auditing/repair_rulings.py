@@ -48,7 +48,10 @@ class Places:
         if rows is None or len(rows) == 1:
             return rows[0] if rows else None
         path, _, line = os.path.abspath(preference.source).replace("\\", "/").rpartition(":")
-        rows = [row for row in rows if f"/{path}".endswith(f"/{self._sources[row].rpartition(':')[0]}")] or rows
+        named = {row: self._sources[row].rpartition(":")[0] for row in rows}
+        mine = [row for row in rows if f"/{path}".endswith(f"/{named[row]}")]
+        longest = max((len(named[row]) for row in mine), default=0)  # sub/a.jsonl is not a.jsonl
+        rows = [row for row in mine if len(named[row]) == longest] or rows
         base = _plain(preference.id)
         here = [row for row in rows if (self._sources[row].rpartition(":")[2], _plain(self._ids[row])) == (line, base)]
         for row in () if here else rows:

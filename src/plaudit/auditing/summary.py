@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ def document(
     right = accuracy(signals["mean"][judged], case.group[judged])
     kinds, counts = np.unique(signals["verdict"], return_counts=True)
     found = dict(zip(kinds.tolist(), counts.tolist(), strict=True))
+    name = _namer([f.path for f in material.seen.files])
     return {
         "rows": {
             "read": material.rows, "rejected": material.rejected, "preferences": len(material.preferences),
@@ -51,7 +52,7 @@ def document(
         ],
         "folds": len(np.unique(votes.fold)) if any_fold else 0,
         "verdicts": {name: found.get(name, 0) for name in VERDICTS},
-        "deciles": deciles(signals),
+        "deciles": deciles(signals, judged),
         "data_checks": {f.name: f.document() for f in bounded(findings, right, any_fold)},
         "noise": noise_document(noise, options.noise, any_fold),
         "thresholds": signals.facts["thresholds"],
@@ -66,7 +67,7 @@ def document(
                    "dtype": options.dtype, "heads": options.heads, "seed": options.seed},
         "options": chosen(options),
         "left_out_reasons": reasons(why for _, why in material.left),
-        "left_out": [{"where": _bare(where), "reason": why} for where, why in material.left[:LISTED]],
+        "left_out": [{"where": name(where), "reason": why} for where, why in material.left[:LISTED]],
     }  # fmt: skip
 
 
@@ -88,6 +89,17 @@ def reasons(words: Iterable[str], most: int = 10) -> dict[str, int]:
     """
     kinds = Counter(re.sub(r"\d[\d,]*", "…", why) for why in words)
     return dict(kinds.most_common(most))
+
+
+def _namer(paths: Sequence[str]) -> Callable[[str], str]:
+    """From path:line to the same with as much of the path as tells the files apart."""
+    named = dict(zip(paths, tails(paths), strict=True))
+
+    def name(where: str) -> str:
+        path, _, line = where.rpartition(":")
+        return f"{named[path]}:{line}" if path in named else _bare(where)
+
+    return name
 
 
 def _bare(where: str) -> str:
@@ -144,21 +156,32 @@ def _likeness(alike: NDArray) -> dict[str, Any]:
     return {"mean": round(mean, 4), "members": np.round(alike, 3).tolist()}
 
 
-def deciles(signals: Signals) -> list[dict[str, Any]]:
-    """Ten rows: what each tenth by strength looks like."""
+def deciles(signals: Signals, judged: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Ten rows: what each tenth by strength looks like; a labelled tie was won by neither length nor vote."""
     out = []
     for d in range(1, 11):
         rows = signals["decile"] == d
         if rows.any():
-            mean, longer = signals["mean"][rows], signals["chosen_is_longer"][rows]
+            mean = signals["mean"][rows]
             out.append({
                 "decile": d, "n": int(rows.sum()), "low": float(mean.min()), "high": float(mean.max()),
                 "mean": float(mean.mean()), "std": float(signals["std"][rows].mean()),
                 "p_disagree": float(signals["p_disagree"][rows].mean()),
-                "vote_share": float(signals["vote_share"][rows].mean()),
-                "longer": float(((longer > 0) + 0.5 * (longer == 0)).mean()),
+                "vote_share": _even(signals["vote_share"][rows & judged]),
+                "longer": _longer(signals, rows & judged),
             })  # fmt: skip
     return out
+
+
+def _even(share: NDArray) -> float:
+    """The mean of shares; one half where there is none."""
+    return float(share.mean()) if len(share) else 0.5
+
+
+def _longer(signals: Signals, rows: NDArray[np.bool_]) -> float:
+    """Share of these rows that the longer response won, equal lengths half."""
+    longer = signals["chosen_is_longer"][rows]
+    return _even((longer > 0) + 0.5 * (longer == 0))
 
 
 def files_of(signals: Signals) -> NDArray:
@@ -171,16 +194,16 @@ def files_of(signals: Signals) -> NDArray:
 
 def by_column(signals: Signals, kind: NDArray, votes: Votes, most: int = 50) -> dict[str, Any]:
     """Verdicts, agreement and length skew of every value of a column, the commonest `most` of them."""
-    names, place, counts = np.unique(kind.astype(str), return_inverse=True, return_counts=True)
+    names, place, counts = np.unique(kind.astype(object), return_inverse=True, return_counts=True)  # texts may be long
     out = {}
     for at in np.argsort(-counts, kind="stable")[:most]:
         rows = place == at
-        longer = signals["chosen_is_longer"][rows]
+        judged = rows & (votes.target != 0.5)
         verdict = signals["verdict"][rows]
         out[str(names[at])] = {
-            "n": int(counts[at]), "accuracy": _share(signals["mean"][rows & (votes.target != 0.5)]),
+            "n": int(counts[at]), "accuracy": _share(signals["mean"][judged]),
             "p_disagree": float(signals["p_disagree"][rows].mean()),
-            "longer": float(((longer > 0) + 0.5 * (longer == 0)).mean()),
+            "longer": _longer(signals, judged),
             **{name: int((verdict == name).sum()) for name in VERDICTS},
         }  # fmt: skip
     return out
@@ -193,7 +216,7 @@ def by_tag(case: Docket, signals: Signals, votes: Votes, most: int = 12, tags: i
     out: dict[str, Any] = {}
     for tag in sorted({tag for p in case.preferences for tag in p.tags}):
         kind = np.array([p.tags.get(tag, "") for p in case.preferences], object)[case.comparisons.preference]
-        names, counts = np.unique(kind[kind != ""].astype(str), return_counts=True)
+        names, counts = np.unique(kind[kind != ""], return_counts=True)
         if len(names) < 2 or len(names) > counts.sum() / 3 or len(out) == tags:
             continue
         rows = by_column(signals, kind, votes, most + 1)  # one more: those that do not say are no value
@@ -229,6 +252,7 @@ def suspicious(case: Docket, signals: Signals, most: int) -> list[Shown]:
     """The pairs with the highest p_disagree, one a preference, with their texts."""
     out: list[Shown] = []
     seen: set[str] = set()
+    files = files_of(signals)
     for row in np.lexsort((np.arange(signals.rows), -signals["p_disagree"])):
         at = int(case.comparisons.preference[row])
         if len(out) == most:
@@ -238,9 +262,10 @@ def suspicious(case: Docket, signals: Signals, most: int) -> list[Shown]:
             continue
         seen.add(p.content)
         better, worse = int(case.comparisons.better[row]), int(case.comparisons.worse[row])
+        line = p.source.rpartition(":")[2]
         facts: Mapping[str, float] = {name: float(signals[name][row]) for name in ("p_disagree", "mean", "std")}
         out.append(Shown(
-            p.id, p.source.replace("\\", "/").rsplit("/", 1)[-1], p.annotator, str(signals["verdict"][row]), **facts,
+            p.id, f"{files[row]}:{line}" if line else "", p.annotator, str(signals["verdict"][row]), **facts,
             vote_share=float(signals["vote_share"][row]),
             prompt=_text(p.prompt), chosen=_text(p.responses[better]), rejected=_text(p.responses[worse]),
         ))  # fmt: skip

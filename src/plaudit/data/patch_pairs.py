@@ -70,7 +70,7 @@ def _written(plan: Plan, pair: Record, ruling: Ruling | None) -> tuple[list[dict
     strength = pair.strength
     if strength is not None and ruling.flipped:
         strength = signed(strength, plan.manner.margin_sign)
-    if plan.manner.strength == "always" or (plan.manner.strength == "auto" and strength is None):
+    if plan.manner.strength == "always" or (plan.manner.strength == "auto" and plan.manner.fill and strength is None):
         strength = tidy(-ruling.facts["mean"] if ruling.flipped else ruling.facts["mean"])
     changed = replace(
         pair, ranks=ranks, target=None if now.target == plain else now.target, margin=now.margin, weight=now.weight,

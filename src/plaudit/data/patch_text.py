@@ -147,5 +147,5 @@ def _cell_text(value: Any, mark: str) -> str:
     if not isinstance(value, str):
         value = _json_text(value)
     line = io.StringIO()
-    csv.writer(line, delimiter=mark, lineterminator="").writerow([value])
-    return line.getvalue()
+    csv.writer(line, delimiter=mark, lineterminator="\r\n").writerow([value])  # without one, line breaks stay unquoted
+    return line.getvalue().removesuffix("\r\n")

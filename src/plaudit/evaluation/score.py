@@ -7,7 +7,6 @@ preferences together (chunks are counted from the first row), so a resumed run w
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -80,7 +79,8 @@ def score(
             pass
         return found
     try:
-        with progress("scoring", None) as bar, _kept_aside(rejects, rows, target.part.exists()) as passing:
+        with progress("scoring", None) as bar:
+            passing = _kept_aside(rejects, rows, target.part.exists())
             preferences = _watched(found.preferences_of(passing), bar)
             _write(scorer, islice(preferences, start["preferences"], None), target, start, found)
     except KeyboardInterrupt:
@@ -94,30 +94,19 @@ def score(
     return found
 
 
-@contextmanager
-def _kept_aside(rejects: Path | None, rows: Iterator[Row], unfinished: bool) -> Iterator[Iterator[Row]]:
-    """The rows, the rejected ones also written to a file that gets its name when all are read.
+def _kept_aside(rejects: Path | None, rows: Iterator[Row], unfinished: bool) -> Iterator[Row]:
+    """The rows, the rejected ones also written to a file.
 
     `unfinished`: an earlier part of this run may have given the file its name, and then wrote the same.
     """
     if rejects is None:
-        yield rows
-        return
+        return rows
     rejects = Path(rejects)
     if rejects.exists() and not unfinished:
         raise PlauditError(f"{rejects} exists already", advice="name another file for --rejects")
-    waiting = rejects.with_name(f".{rejects.name}.part")
     if not rejects.parent.is_dir():
         raise PlauditError(f"{rejects}: {rejects.parent} is no folder", advice="name another file for --rejects")
-    waiting.unlink(missing_ok=True)
-    try:
-        yield keep_rejects(rows, waiting)
-        if not (rejects.exists() and file_digest(waiting) == file_digest(rejects)):
-            claim(waiting, rejects)
-    except FileExistsError as error:
-        raise PlauditError(f"{rejects} exists already and is no part of this run", advice="name another") from error
-    finally:
-        waiting.unlink(missing_ok=True)
+    return keep_rejects(rows, rejects)
 
 
 def _watched(preferences: Iterator[Preference], bar: Any) -> Iterator[Preference]:

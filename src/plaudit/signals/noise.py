@@ -62,7 +62,7 @@ def estimate(
     """
     judged = target != 0.5
     rms = float(np.sqrt((mean[judged] ** 2).mean())) if judged.any() else 0.0
-    names = np.full(len(mean), "all") if model == "uniform" else np.asarray(kind).astype(str)
+    names = np.full(len(mean), "all", object) if model == "uniform" else np.asarray(kind).astype(object)
     if rms == 0:
         none = {str(n): (0.0, 0.0, float(RHOS[-1]), int((names == n).sum())) for n in np.unique(names[judged])}
         return Noise(model, 0.0, none, np.where(judged, np.nan, 0.0))

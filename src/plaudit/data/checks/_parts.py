@@ -25,7 +25,7 @@ def tails(paths: Sequence[str]) -> list[str]:
 
 
 def parts(o: Outline, of: NDArray[np.int64], enough: int) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    """(kind, name, rows) where `of` [C] says which preference each row belongs to; kind is `file` or a tag's name.
+    """(kind, name, rows) where `of` [C] says which preference each row belongs to; kind is `file` or tag:NAME.
 
     Only tags of which 2 to 20 values have `enough` rows each; files are always there.
     """
@@ -44,4 +44,4 @@ def parts(o: Outline, of: NDArray[np.int64], enough: int) -> Iterator[tuple[str,
         kept = sorted((name, i) for name, i in kinds.items() if name and counts[i] >= enough)
         if 2 <= len(kept) <= MOST:
             for name, i in kept:
-                yield key, name, mine == i
+                yield f"tag:{key}", name, mine == i

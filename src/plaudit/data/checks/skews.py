@@ -44,9 +44,10 @@ def check(outline: Outline, *, enough: int = 50, strong: float = 0.1) -> Finding
     opposite = [o for what in SEEN for kind, own in rows.items() if (o := _opposite(what, kind, own))]
     knowing = _knowing(rows["file"])
     files = rows.pop("file")
+    tags = {kind.removeprefix("tag:"): _clean(own) for kind, own in rows.items()}
     value = {
         **{name: _plain(own) for name, own in pooled.items()}, "length_only": pooled["longer"]["share"],
-        "length_only_by_file": knowing, "files": _clean(files), "tags": {k: _clean(v) for k, v in rows.items()},
+        "length_only_by_file": knowing, "files": _clean(files), "tags": tags,
         "opposite": opposite,
     }  # fmt: skip
     return _finding(value, strong)
@@ -112,7 +113,7 @@ def _opposite(what: str, kind: str, rows: dict[str, Any]) -> dict[str, Any] | No
     if not sure or (sure[0][0] - 0.5) * (sure[-1][0] - 0.5) >= 0:
         return None
     low, high = sure[0], sure[-1]
-    return {"what": what, "by": kind, "low": {"part": low[1], "share": low[0]},
+    return {"what": what, "by": kind.removeprefix("tag:"), "low": {"part": low[1], "share": low[0]},
             "high": {"part": high[1], "share": high[0]}}  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """From the sides of a row to a record, and back: prompt splitting, our own columns, what a pair layout refuses."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -86,7 +87,14 @@ def _ratings(row: Row, key: str, where: str) -> tuple[dict[str, float], ...]:
     value = decoded(row[key], key, where)
     if type(value) is not list:
         raise DataError(where, f"{key} is {kind(value)}, not an array")
+    if _bare_numbers(value):  # another tool's: one number a response
+        return tuple([{"rating": float(item)} for item in value])
     return tuple([rating(item, key, where) for item in value])
+
+
+def _bare_numbers(value: Any) -> bool:
+    """Whether these are bare numbers."""
+    return type(value) is list and bool(value) and all(type(item) in (int, float) and isfinite(item) for item in value)
 
 
 def rating(value: Any, key: str, where: str) -> dict[str, float]:
@@ -157,6 +165,8 @@ def judged(
             more["tags"] = {**more["tags"], **fields["tags"]}
         fields.update(more)
     rated = fields.get("ratings", ())
+    if len(rated) != len(responses) and _bare_numbers(decoded(row.get("ratings"), "ratings", where)):
+        rated = fields.pop("ratings", ())[:0]  # of responses that this row does not hold
     if rated and len(rated) != len(responses):
         raise DataError(where, f"{len(rated)} ratings for {len(responses)} responses")
     key = fields.pop("id", "") or digest(
