@@ -74,8 +74,9 @@ BASE = {"max_steps": 3, "batch_size": 4, "held_out": 0.2, "learning_rate": 1e-3,
 def go(files, folder: Path, *, resume_run: bool = False, allow_changes: bool = False, model="tiny", **options) -> dict:
     """Train `tiny` for a few steps through the front door."""
     files = [files] if isinstance(files, str) else files
+    base = {k: v for k, v in BASE.items() if k != "held_out" or "eval" not in options}
     return train(
-        files, model=str(model), output_dir=folder, options=TrainOptions(**(BASE | options)), resume_run=resume_run,
+        files, model=str(model), output_dir=folder, options=TrainOptions(**(base | options)), resume_run=resume_run,
         allow_changes=allow_changes,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from families import tiny_family
 from plaudit.errors import OptionError, PlauditError
 from plaudit.models import checkpoint, embedded
-from plaudit.models.backbone import load_backbone
+from plaudit.models.backbone import _one_rope, load_backbone
 from plaudit.models.lora import attach
 
 
@@ -174,3 +174,16 @@ def test_a_length_beyond_the_positions_is_refused(rm):
     with pytest.raises(OptionError, match="beyond the model's 512 positions"):
         load_backbone(rm, max_length=513)
     assert load_backbone(rm, max_length=100).policy.max_length == 100
+
+
+def test_two_sets_of_frequencies_would_make_neighbours_count():
+    """longrope takes the long ones for a whole batch as soon as one sequence is long."""
+    from transformers import Phi3Config
+
+    plain = Phi3Config(rope_scaling=None, max_position_embeddings=4096)
+    assert _one_rope(plain) > 4096
+    factors = {"short_factor": [1.0] * 48, "long_factor": [2.0] * 48}
+    long = Phi3Config(
+        max_position_embeddings=8192, original_max_position_embeddings=64, rope_scaling={"type": "longrope", **factors}
+    )
+    assert _one_rope(long) == 64

@@ -10,7 +10,7 @@ from test_plan import Record
 from families import FAMILIES, tiny_family
 from plaudit.models.forward import Reader, forward, hidden_states, inner, own_tokens, sequences
 from plaudit.models.score import scores
-from plaudit.models.trees import attention, flex
+from plaudit.models.trees import attention, flex, folded
 from plaudit.models.trees.plan import plan
 from plaudit.models.trees.probe import probe
 from tiers import examples
@@ -187,3 +187,11 @@ def test_a_family_that_ignores_the_interface_falls_back():
     assert "differ" in verdict.reason
     records = random_records(model, np.random.default_rng(29), 4)
     assert_same(scores(Reader(model, verdict.way), records, budget=64), alone(model, records))
+
+
+def test_biases_that_are_kept_are_bounded_in_bytes(monkeypatch):
+    monkeypatch.setattr(folded, "MOST", 1 << 20)
+    for keys in range(500, 700):
+        made = folded._bias(64, keys, 0, 2)
+        assert made.shape == (128, keys)
+    assert sum(t.nbytes for t in folded._BIASES.values()) < 2 << 20

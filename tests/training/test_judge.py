@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial, wraps
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ import torch
 
 from plaudit.errors import OptionError
 from plaudit.evaluation.evaluate import evaluate
+from plaudit.losses import plackett_luce
 from plaudit.models.forward import Reader
 from plaudit.models.score import scores
 from plaudit.rewards.load import load
+from plaudit.training import judge as judge_room
 from plaudit.training.judge import better, judge, temperature
 from plaudit.training.labels import labels_for
 from plaudit.training.options import TrainOptions
@@ -75,6 +78,26 @@ def test_the_temperature_heeds_weights_and_soft_labels():
     assert temperature(gap, weight=np.full(4, 2.0)) == pytest.approx(temperature(gap))
     assert temperature(np.array([1.0, -9.0]), weight=np.array([1.0, 0])) == temperature(np.array([1.0]))
     assert math.isnan(temperature(gap, belief, 0 * weight))
+
+
+def test_lists_are_judged_a_slice_at_a_time(tmp_path, monkeypatch):
+    """Plackett-Luce takes memory with the square of the responses it sees; the sums are those of one batch."""
+    seen = []
+    real = plackett_luce.loss
+
+    @wraps(real)
+    def watched(**columns):
+        seen.append(len(columns["scores"]))
+        return real(**columns)
+
+    monkeypatch.setattr(plackett_luce, "loss", watched)
+    whole, _, _ = judged(tmp_path, lists(12), list_loss="plackett_luce")
+    most = max(seen)
+    monkeypatch.setattr(judge_room, "_slices", partial(judge_room._slices, size=4))
+    seen.clear()
+    cut, _, _ = judged(tmp_path, lists(12), list_loss="plackett_luce")
+    assert max(seen) < most / 2
+    assert cut == pytest.approx(whole, rel=1e-5)
 
 
 def test_pairs_and_ratings_choose_together(tmp_path):

@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from plaudit.errors import OptionError, PlauditError
 from plaudit.evaluation.evaluate import evaluate
 from plaudit.models.score import load_scorer
+from plaudit.models.trees.probe import Verdict
 from plaudit.rewards.load import load
+from plaudit.training import loop
+from plaudit.training import rehearse as rehearse_room
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import prepare
+from plaudit.training.rehearse import rehearse
 from plaudit.training.start import ready
 from small_runs import go, lists, losses, metrics, noise, pairs, rated, same, weights, write
 
@@ -203,6 +208,42 @@ def test_an_evaluation_file(tmp_path, capsys):
     assert "4 prompt groups are both trained on and held out" in capsys.readouterr().err
 
 
+def test_held_out_ties_are_nothing_to_stop_early_by(tmp_path):
+    held = write(tmp_path / "h.jsonl", [r | {"target": 0.5} for r in pairs(4)])
+    how = {"eval": held, "eval_steps": 1, "max_steps": 4}
+    file = write(tmp_path / "a.jsonl", pairs(20))
+    with pytest.raises(OptionError, match="nothing is held out that a model could be better or worse at"):
+        go(file, tmp_path / "D", early_stopping_patience=1, **how)
+    assert go(file, tmp_path / "E", **how)["steps"] == 4
+
+
+def test_the_model_is_tried_where_it_trains(tmp_path, file, monkeypatch):
+    moved, real = [], nn.Module.to
+
+    def to(self, *args, **more):
+        moved.append(args)
+        return real(self, *args, **more)
+
+    def probed(model):
+        assert (torch.device("cpu"),) in moved
+        return Verdict("tree", 0.0, "tried")
+
+    monkeypatch.setattr(nn.Module, "to", to)
+    monkeypatch.setattr(loop, "probe", probed)
+    go(file, tmp_path / "D", max_steps=1)
+
+
+def test_a_padded_model_saves_no_tokens(tmp_path, file, monkeypatch):
+    for room in (loop, rehearse_room):
+        monkeypatch.setattr(room, "probe", lambda model: Verdict("padded", 0.0, "made so by the test"))
+    found = rehearse([file], model="tiny", options=TrainOptions(device="cpu"))["tokens"]
+    assert (found["saved"], found["computed"]) == (0, found["total"])
+    go(file, tmp_path / "D", max_steps=2)
+    rows = [r for r in metrics(tmp_path / "D") if "plaudit/computed_tokens" in r]
+    assert rows
+    assert sum(r["plaudit/computed_tokens"] for r in rows) == rows[-1]["num_tokens"]
+
+
 def test_fractions_of_an_epoch(tmp_path, file):
     run = go(file, tmp_path / "D", epochs=0.5, max_steps=0, batch_size=4, held_out=0)
     assert run["steps"] == 4
@@ -227,6 +268,10 @@ def test_fractions_of_an_epoch(tmp_path, file):
         ({"list_loss": "plackett_luce", "loss_options": {"top_k": 1.5}}, "whole number of places"),
         ({"held_out": 0, "early_stopping_patience": 2}, "early_stopping_patience does nothing: no preference is held"),
         ({"held_out": 0, "metric_for_best_model": "accuracy"}, "metric_for_best_model does nothing"),
+        ({"eval": "x.jsonl", "held_out": 0.3}, "held_out does nothing beside --eval"),
+        ({"pointwise_coefficient": 0, "rating": "stars"}, "rating does nothing with --pointwise-coefficient 0"),
+        ({"lr_scheduler_type": "constant", "min_lr_ratio": 0.5}, "min_lr_ratio does nothing"),
+        ({"loss": "rao_kupper", "loss_options": {"a": 0, "prior": 5}}, "prior does nothing where a is fixed"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_a_folder_appears(tmp_path, file, how, words):

@@ -1,7 +1,10 @@
 """Every option is read by something: changing it changes what comes out."""
 
+import math
+
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from plaudit.errors import PlauditError
@@ -179,3 +182,17 @@ def test_dropout_is_off_unless_asked(tmp_path, files):
     go(files["pairs"], tmp_path / "a", model=files["dropping"])
     go(files["pairs"], tmp_path / "b")
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        n
+        for n, f in TrainOptions.model_fields.items()
+        if "float" in str(f.annotation) and "dict" not in str(f.annotation)
+    ],
+)
+def test_no_number_is_infinite(name):
+    """A checkpoint could not be written: JSON has no infinity."""
+    with pytest.raises(ValidationError):
+        TrainOptions(**{name: math.inf})

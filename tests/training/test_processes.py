@@ -10,7 +10,7 @@ import sys
 import pytest
 from safetensors.torch import load_file
 
-from small_runs import bits, go, lists, losses, metrics, noise, pairs, same, weights, write
+from small_runs import bits, go, lists, losses, metrics, noise, pairs, rated, same, weights, write
 
 pytestmark = pytest.mark.slow
 
@@ -39,13 +39,16 @@ def together(file, folder, *, script=None, more=(), **options):
     "how",
     [
         {"loss": "davidson"},  # its parameter lies outside the wrapped model
+        {"loss": "davidson", "batch_size": 1, "rated": True, "max_steps": 10},  # steps without a comparison
         {"batch_size": 1},  # fewer records than processes
         {"batch_size": 3, "tuning": "lora", "gradient_checkpointing": True},
     ],
     ids=str,
 )
 def test_two_processes_give_the_curve_of_one(tmp_path, how):
-    file = write(tmp_path / "a.jsonl", noise(16))
+    how = dict(how)
+    rows = [r for pair in zip(noise(16), rated(16)) for r in pair] if how.pop("rated", False) else noise(16)
+    file = write(tmp_path / "a.jsonl", rows)
     status, out, err = together(file, tmp_path / "two", **how)
     assert status == 0, err
     assert out.count("held-out accuracy") == 1  # one process speaks

@@ -8,7 +8,8 @@ import pytest
 
 from plaudit.errors import Interrupted, PlauditError
 from plaudit.folders import publish
-from plaudit.training import track
+from plaudit.models.backbone import load_backbone
+from plaudit.training import loop, track
 from plaudit.training.resume import prune
 from small_runs import bits, dropping, go, lists, losses, metrics, noise, pairs, rated, write
 
@@ -243,6 +244,40 @@ def test_grades_are_part_of_the_data_where_they_are_the_margin(tmp_path):
         go(other, tmp_path / "D", max_steps=2, margin="strength", resume_run=True)
     go(one, tmp_path / "E", max_steps=2)
     go(other, tmp_path / "E", max_steps=2, resume_run=True)  # read by nobody
+
+
+def test_a_longer_run_that_fails_at_its_end_is_not_the_shorter_one(tmp_path, monkeypatch):
+    file = write(tmp_path / "a.jsonl", pairs(16))
+    go(file, tmp_path / "D", max_steps=2)
+    how = {"max_steps": 3, "allow_changes": True, "resume_run": True}
+    real = loop.publish
+
+    def full(target, **more):
+        if target.name == "final":
+            raise PlauditError("no space left")
+        return real(target, **more)
+
+    monkeypatch.setattr(loop, "publish", full)
+    with pytest.raises(PlauditError, match="no space left"):
+        go(file, tmp_path / "D", **how)
+    monkeypatch.undo()
+    assert go(file, tmp_path / "D", **how)["steps"] == 3
+
+
+def test_a_damaged_checkpoint_ahead_costs_no_good_one(tmp_path):
+    for step in (1, 2, 3, 6):
+        with publish(tmp_path / f"checkpoint-{step}") as part:
+            (part / "state.json").write_text("{}")
+    prune(tmp_path, 1, "", 3)  # step 6 was damaged, and the run went on from 2
+    assert {p.name for p in tmp_path.iterdir()} == {"checkpoint-3", "checkpoint-6"}
+
+
+def test_the_checkpoints_of_adapters_know_their_rules(tmp_path):
+    file = write(tmp_path / "a.jsonl", pairs(16))
+    go(file, tmp_path / "D", tuning="lora", max_length=64, save_steps=2, max_steps=3)
+    one, final = (load_backbone(tmp_path / "D" / f) for f in ("checkpoint-2", "final"))
+    assert one.policy.max_length == final.policy.max_length == 64
+    assert one.facts["groups"] == final.facts["groups"]
 
 
 @pytest.mark.parametrize(

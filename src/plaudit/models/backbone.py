@@ -282,10 +282,22 @@ def _draw(model: Any, missing: list[str], source: str, seed: int) -> list[str]:
     return [name for name in modules if name not in HEADS]
 
 
+def _one_rope(config: Any) -> int:
+    """Positions up to which one set of frequencies is used. `longrope` takes another for a whole batch as soon as one
+    sequence in it is longer: a score would depend on its neighbours.
+    """
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    if (rope.get("rope_type") or rope.get("type")) != "longrope":
+        return 1 << 30
+    first = rope.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None)
+    return int(first or 1 << 30)
+
+
 def _policy(model: Any, tokenizer: Any, max_length: int | None, facts: dict[str, Any]) -> TokenPolicy:
     config = model.config.get_text_config()
     causal = is_causal(model)
     limit = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 1 << 30
+    limit = min(limit, _one_rope(config))
     limit = min(limit - (0 if causal else first_position(model)), tokenizer.model_max_length or 1 << 30)
     if max_length is not None and max_length > limit:
         raise OptionError([f"max_length {max_length} is beyond the model's {limit} positions"])

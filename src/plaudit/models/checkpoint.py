@@ -21,7 +21,7 @@ FORMAT = 1
 ADAPTER = "adapter"
 ONE_FILE = "200GB"  # a reward model is one file: model.safetensors
 
-__all__ = ["FACTS", "FORMAT", "read_facts", "save"]
+__all__ = ["FACTS", "FORMAT", "read_facts", "save", "write_facts"]
 
 
 def save(folder: Path, model: Any, tokenizer: Any, facts: Mapping[str, Any]) -> None:
@@ -47,11 +47,16 @@ def save(folder: Path, model: Any, tokenizer: Any, facts: Mapping[str, Any]) -> 
                 (folder / ADAPTER / "README.md").unlink(missing_ok=True)  # an empty form
     finally:
         config._name_or_path = name
-    document = {"format": FORMAT, "versions": _versions(), **facts}
     for place in (folder, folder / ADAPTER) if is_adapted(model) else (folder,):
-        (place / FACTS).write_text(json.dumps(document, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
+        write_facts(place, facts)
     for path in folder.rglob("*.safetensors"):
         path.chmod(0o644)
+
+
+def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write `plaudit.json`."""
+    document = {"format": FORMAT, "versions": _versions(), **facts}
+    (folder / FACTS).write_text(json.dumps(document, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
 
 
 @cache  # reading a package's metadata takes longer than writing a small checkpoint

@@ -99,11 +99,27 @@ def check(options: TrainOptions) -> None:
         for name in given(options)
         if name.startswith(start) and not there
     ]
+    mistakes += _idle(options, set(given(options)))
     top = options.loss_options.get("top_k", 1)
     if top < 1 or top % 1:
         mistakes.append(f"loss_options: top_k is a whole number of places, at least 1, not {top:g}")
     if mistakes:
         raise OptionError(mistakes)
+
+
+def _idle(options: TrainOptions, named: set[str]) -> list[str]:
+    """Options that others take the place of."""
+    found = []
+    if options.eval and "held_out" in named:
+        found.append("held_out does nothing beside --eval, which is what is held out")
+    if not options.pointwise_coefficient and "rating" in named:
+        found.append("rating does nothing with --pointwise-coefficient 0")
+    if options.lr_scheduler_type == "constant" and "min_lr_ratio" in named:
+        found.append("min_lr_ratio does nothing with --lr-scheduler-type constant")
+    for fixed in {"a", "b"} & set(options.loss_options):
+        if "prior" in options.loss_options:
+            found.append(f"loss_options: prior does nothing where {fixed} is fixed")
+    return found
 
 
 def extras_for(

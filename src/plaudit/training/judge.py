@@ -1,7 +1,9 @@
 """What the model being trained is worth on held-out preferences: losses, accuracy, and length-only beside them."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +14,15 @@ from plaudit.models.forward import Reader
 from plaudit.models.score import scores
 from plaudit.rewards import length
 from plaudit.signals.price import slope
-from plaudit.training.batches import everything
+from plaudit.training.batches import Columns, everything
 from plaudit.training.labels import Labels
 from plaudit.training.objective import Objective
 from plaudit.training.options import TrainOptions
 from plaudit.training.prepare import Part
 from plaudit.training.steps.plain import Diverged
 
+PAIRED = ("preference", "better", "worse", "target", "margin", "weight", "strength", "label")  # one a comparison
+EACH = ("ranks", "ratings", "own_weight")  # one a preference
 MIXED = "plaudit/eval_mixed_loss"  # pairs and ratings together: what the best checkpoint of such a run is best in
 
 
@@ -43,6 +47,10 @@ def check(part: Part, options: TrainOptions, objective: Objective) -> None:
         objective.refuse_unread(everything(replace(c, margin=c.margin + asked)))
     except OptionError as error:
         raise OptionError([f"held out: {mistake}" for mistake in error.mistakes], advice=error.advice) from error
+    rated = any(np.isfinite(r).any() and w > 0 for r, w in zip(c.ratings, c.own_weight, strict=True))
+    if options.early_stopping_patience and not rated and not (c.weight[c.target != 0.5] > 0).any():
+        mistake = "early_stopping_patience: nothing is held out that a model could be better or worse at"
+        raise OptionError([mistake], advice="hold comparisons out with --eval, or leave it out")
     if options.metric_for_best_model == "accuracy" and not (c.weight[c.target != 0.5] > 0).any():
         mistake = "metric_for_best_model accuracy: no comparison is held out that one side wins"
         raise OptionError([mistake], advice="choose by loss, or hold comparisons out with --eval")
@@ -143,15 +151,30 @@ def _costs(
     columns = part.columns
     if labels is not None:
         columns = replace(columns, margin=labels.asked(columns, _gap(flat, part)))
-    batch = everything(columns)
-    whole = objective.weights(batch)
+    micro = [everything(c) for c in _slices(columns)]
+    whole = objective.weights_of(micro)
     if whole.empty:
         return {}
-    _, sums = objective(torch.from_numpy(flat), batch, whole)
-    found = {"plaudit/eval_trained_loss": sums["loss_sum"]}
+    parts = np.split(flat, np.cumsum([len(b.group) for b in micro])[:-1])
+    sums = [objective(torch.from_numpy(part), batch, whole)[1] for part, batch in zip(parts, micro, strict=True)]
+    found = {"plaudit/eval_trained_loss": sum(s["loss_sum"] for s in sums)}
     if whole.points:
-        found["plaudit/eval_point_loss"] = sums["point_sum"] / whole.points
+        found["plaudit/eval_point_loss"] = sum(s["point_sum"] for s in sums) / whole.points
     return found
+
+
+def _slices(columns: Columns, size: int = 512) -> Iterator[Columns]:
+    """The columns of `size` preferences at a time: list losses take memory with the square of what they see at once."""
+    for a in range(0, len(columns.ranks), size):
+        mine = (columns.preference >= a) & (columns.preference < a + size)
+        own: dict[str, Any] = {k: v[mine] for k in PAIRED if (v := getattr(columns, k)) is not None}
+        own["preference"] = own["preference"] - a
+        yield replace(columns, **own, **{k: getattr(columns, k)[a : a + size] for k in EACH})
+
+
+def measure(now: dict[str, float], metric: str) -> str:
+    """The name of the number that an evaluation is judged by."""
+    return MIXED if metric == "loss" and MIXED in now else f"eval_{metric}"
 
 
 def better(now: dict[str, float], best: dict[str, float] | None, metric: str) -> bool:
@@ -159,7 +182,7 @@ def better(now: dict[str, float], best: dict[str, float] | None, metric: str) ->
 
     By loss a run of pairs and ratings is judged by both: plain Bradley-Terry plus the coefficient times the point loss.
     """
-    key = MIXED if metric == "loss" and MIXED in now else f"eval_{metric}"
+    key = measure(now, metric)
     if not np.isfinite(now.get(key, np.nan)):
         return False
     if best is None:

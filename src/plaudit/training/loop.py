@@ -73,6 +73,7 @@ def train(
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
     objective.refuse_unread(everything(prepared.train.columns))
     judge.check(prepared.held, options, objective)
+    loaded.model.to(accelerator.device)  # attention differs between devices: the one that trains is tried
     verdict = probe(loaded.model)
     extras = extras_for(
         options, loaded, prepared, objective, verdict.way, sharded=is_sharded(accelerator), columns=columns
@@ -100,7 +101,6 @@ class Run:
         self.objective, self.accelerator, self.base = objective, accelerator, base
         self.extras, self.verdict = extras, verdict
         self.main = accelerator.is_main_process
-        loaded.model.to(accelerator.device)
         objective.parameters.to(accelerator.device)
         self.reader = (Views if extras.contrast else Reader)(loaded.model, verdict.way)
         self.plain = self._plain()
@@ -150,7 +150,7 @@ class Run:
                 self.folder, done, weights=weights, moments=moments, state=self._facts(), write_model=self._write_model,
                 labels=self.extras.labels.tensors() if self.extras.labels else None,
             )  # fmt: skip
-            resume.prune(self.folder, self.options.save_total_limit, self.state["best_checkpoint"])
+            resume.prune(self.folder, self.options.save_total_limit, self.state["best_checkpoint"], done)
         self.saved = done
         self.accelerator.wait_for_everyone()
 
@@ -167,6 +167,7 @@ class Run:
         with resume.as_system_error(part):
             if self.options.tuning == "lora":
                 resume.write_adapter(part, self.plain.model, self.loaded.tokenizer)
+                checkpoint.write_facts(part, card.card(self, None))
             else:
                 checkpoint.save(part, self.plain.model, self.loaded.tokenizer, card.card(self, None))
 
@@ -183,6 +184,8 @@ class Run:
         if self._enough() and is_sealed(self.folder / "final") and (self.folder / "run.json").exists():
             self._say(f"{self.folder} is finished already ({self.done} steps)")
             return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        if self.main:  # of a run that ended earlier: whoever finds it shall find the end of this one
+            (self.folder / "run.json").unlink(missing_ok=True)
         self._announce()
         others = sinks(self.options.report_to, self.folder, self.wanted) if self.main else []
         self.sinks: list[Sink] = [Metrics(self.folder, upto=self.done), *others] if self.main else []
@@ -341,7 +344,8 @@ class Run:
             now = self._judged()
             self._tell(now)
             improved = judge.better(now, self.state["best"], o.metric_for_best_model)
-            self.state["patience"] = 0 if improved else self.state["patience"] + 1
+            told = judge.measure(now, o.metric_for_best_model) in now  # what cannot be judged is no worse
+            self.state["patience"] = 0 if improved else self.state["patience"] + told
             if improved:
                 self.state.update(best={**now, "step": self.done}, best_checkpoint=f"checkpoint-{self.done}")
         if improved or self._enough() or (o.save_steps and self.done % o.save_steps == 0):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 class TrainOptions(BaseModel):
     """How a reward model is trained. Names follow transformers' TrainingArguments where it has them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     tuning: Literal["full", "lora", "frozen"] = "full"
     """Which weights move: all of them, LoRA adapters and the head, or the head alone on a frozen trunk."""

@@ -43,6 +43,7 @@ def rehearse(
     extras = extras_for(options, loaded, prepared, objective, verdict.way, sharded=False, columns=columns)
     full = np.array([len(e.prompt) + len(r) for e in part.encoded for r in e.responses])
     trees = np.array([cost(e) for e in part.encoded])
+    read = full if verdict.way == "padded" else trees
     size = min(options.batch_size, len(part))
     steps = options.max_steps or max(round(options.epochs * steps_per_epoch(len(part), size)), 1)
     tried = trial(loaded.model, part, options)
@@ -56,7 +57,7 @@ def rehearse(
         "steps": steps,
         "tokens": {
             "sequences": _quantiles(full), "preferences": _quantiles(trees), "total": int(full.sum()),
-            "computed": int(trees.sum()), "saved": float(1 - trees.sum() / full.sum()),
+            "computed": int(read.sum()), "saved": float(1 - read.sum() / full.sum()),
         },
         "first": first(part.preferences[0], texts(part.preferences[0], loaded.policy)),
         "memory_bytes": memory(loaded.model, largest(part, size, options), options, tried.kept),

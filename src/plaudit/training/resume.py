@@ -231,9 +231,13 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def prune(folder: Path, keep: int, best: str) -> None:
-    """Remove old checkpoints until `keep` are left: the newest and the best always, then the next newest."""
+def prune(folder: Path, keep: int, best: str, now: int | None = None) -> None:
+    """Remove old checkpoints until `keep` are left: the newest and the best always, then the next newest.
+
+    Those after step `now` are damaged ones that a resumed run passed over: they are in nobody's place.
+    """
     sealed, _ = sealed_folders(folder, "checkpoint-*")
+    sealed = [p for p in sealed if now is None or int(p.name.rpartition("-")[2]) <= now]
     names = [p.name for p in reversed(sealed)]
     must = dict.fromkeys([*names[:1], *(n for n in names if n == best)])
     spared = [*must, *(n for n in names if n not in must)][: max(keep, len(must))]

@@ -39,6 +39,8 @@ def blocks(
 
 
 _BIASES: dict[tuple[int, int, int, int], Tensor] = {}
+_KEPT: list[int] = []  # the bytes of each
+MOST = 256 << 20  # bytes in all
 
 
 def _bias(rows: int, keys: int, window: int, repeats: int) -> Tensor:
@@ -46,11 +48,13 @@ def _bias(rows: int, keys: int, window: int, repeats: int) -> Tensor:
     window = window if 0 < window < keys else 0
     key = (rows, keys, window, repeats)
     if key not in _BIASES:
-        if len(_BIASES) > 4096:
+        if sum(_KEPT) > MOST:
             _BIASES.clear()
+            _KEPT.clear()
         ahead = torch.arange(keys)[None] - torch.arange(keys - rows, keys)[:, None]
         hidden = (ahead > 0) | ((ahead <= -window) if window else torch.zeros_like(ahead, dtype=torch.bool))
         _BIASES[key] = torch.zeros(rows, keys).masked_fill_(hidden, float("-inf")).repeat(repeats, 1)
+        _KEPT.append(_BIASES[key].nbytes)
     return _BIASES[key]
 
 

@@ -12,7 +12,7 @@ so it warms up by itself. It looks at the steps before this one and therefore ne
 
 from numpy.typing import NDArray
 
-from plaudit.training.relabel._sides import mean_gap, widened
+from plaudit.training.relabel._sides import favoured, mean_gap, widened
 
 WHEN = "step"
 
@@ -25,5 +25,11 @@ def relabel(
 
 
 def remember(mean: float, target: NDArray, gap: NDArray, weight: NDArray, *, decay: float = 0.9) -> float:
-    """The mean after a step."""
+    """The mean after a step; one without a comparison that a label decides tells nothing.
+
+    >>> remember(0.7, np.array([0.5]), np.array([9.0]), np.ones(1))
+    0.7
+    """
+    if not weight[favoured(target) != 0].any():
+        return mean
     return decay * mean + (1 - decay) * mean_gap(target, gap, weight)

@@ -89,6 +89,7 @@ def gradient(
     idle = len(mine) < -(-len(micro) // ranks)  # every rank must run as many: one that has fewer repeats, for nothing
     sight, micro = _look(model, micro, mine, around)
     seen = torch.zeros(_slots(micro)) if around.labels and around.labels.watches else None
+    padded = getattr(accelerator.unwrap_model(model), "way", "tree") == "padded"
     sums: dict[str, float] = {}
     trouble = None  # raised after the last collective call, by all ranks at once
     dearest: tuple[float, tuple[int, ...]] = (-math.inf, ())
@@ -103,7 +104,7 @@ def gradient(
             dearest = max(dearest, (facts["loss_sum"] - facts["blank_sum"], batch.rows))
             if seen is not None:
                 seen[batch.side["slot"]] = scores.cpu().float()
-        add(sums, (_nothing(facts) if spare else facts | _tokens(batch)))
+        add(sums, (_nothing(facts) if spare else facts | _tokens(batch, padded=padded)))
     sums = gather({**sums, "unsound": float(trouble is not None)}, accelerator)
     if sums.pop("unsound"):
         trouble = trouble or Diverged("another process met a number that is not finite")
@@ -241,12 +242,12 @@ def beyond(sums: Mapping[str, float], around: Around, rows: Sequence[int]) -> Di
     return Diverged(message, advice=advice, rows=rows)
 
 
-def _tokens(batch: Batch) -> dict[str, float]:
-    """Tokens computed, and tokens the sequences have without sharing: what other trainers count."""
+def _tokens(batch: Batch, *, padded: bool) -> dict[str, float]:
+    """Tokens computed, and tokens the sequences have without sharing: what other trainers count. `padded`: the same."""
     tree = batch.tree
     ends = [tree.node[at] for at in tree.reads]  # an encoder reads its first token: count to the end, not to the read
     alone = sum(tree.depths[s] + tree.spans[s][1] - tree.spans[s][0] for s in ends)
-    return {"tokens": len(tree.tokens) - tree.padding, "num_tokens": alone}
+    return {"tokens": alone if padded else len(tree.tokens) - tree.padding, "num_tokens": alone}
 
 
 def _nothing(facts: dict[str, float]) -> dict[str, float]:

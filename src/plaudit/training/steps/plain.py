@@ -45,7 +45,9 @@ def _clip(model: nn.Module, objective: Objective, around: Around) -> float:
     """Clip the gradients of all that moves and return their norm before that."""
     learned = list(objective.parameters.values())  # outside the wrapped model: their gradients are averaged here
     for p in learned if around.accelerator.num_processes > 1 else []:
-        p.grad = around.accelerator.reduce(torch.zeros_like(p) if p.grad is None else p.grad, "mean")
+        some = around.accelerator.reduce(torch.tensor(float(p.grad is not None), device=p.device), "sum")
+        grad = around.accelerator.reduce(torch.zeros_like(p) if p.grad is None else p.grad, "mean")
+        p.grad = grad if some else None  # a step without comparisons moves nothing, as in one process
     parameters = [p for p in model.parameters() if p.requires_grad] + learned
     norm = around.accelerator.clip_grad_norm_(parameters, around.max_grad_norm or math.inf)
     return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
