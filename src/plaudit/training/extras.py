@@ -110,7 +110,7 @@ def check(options: TrainOptions) -> None:
 def _idle(options: TrainOptions, named: set[str]) -> list[str]:
     """Options that others take the place of."""
     found = []
-    if options.eval and "held_out" in named:
+    if options.eval and options.held_out and "held_out" in named:
         found.append("held_out does nothing beside --eval, which is what is held out")
     if not options.pointwise_coefficient and "rating" in named:
         found.append("rating does nothing with --pointwise-coefficient 0")
