@@ -52,8 +52,11 @@ def test_the_tables_say_it_to_a_person(file, capsys):
 def test_rejects_and_strict(file, tmp_path, capsys):
     assert run(["inspect", str(file), "--rejects", str(tmp_path / "bad")]) == 0
     assert (tmp_path / "bad").read_bytes().splitlines() == file.read_bytes().splitlines()[7:]
+    assert run(["inspect", str(file), "--rejects", str(tmp_path / "bad")]) == 0  # the very same rows
+    (tmp_path / "bad").write_text("mine")
     assert run(["inspect", str(file), "--rejects", str(tmp_path / "bad")]) == 2
     assert "bad exists already" in capsys.readouterr().err
+    assert (tmp_path / "bad").read_text() == "mine"
     assert run(["inspect", str(file), "--strict"]) == 2
     assert f"{file}:8: broken JSON: cut off before its end" in capsys.readouterr().err
 

@@ -29,7 +29,7 @@ def spearman_interval(
     observations as there are clusters.
 
     >>> [round(float(end), 2) for end in spearman_interval([1, 2, 3, 4, 5], [1, 2, 3, 5, 4], [0, 1, 2, 3, 4])[:2]]
-    [-0.28, 0.98]
+    [-0.28, 0.99]
     """
     first, second = np.asarray(scores), np.asarray(ratings)
     draws = min(draws, max(60, 6_000_000 // max(len(first), 1)))

@@ -8,6 +8,8 @@ so it warms up by itself. It looks at the steps before this one and therefore ne
 [0.4, -0.4]
 >>> remember(0.0, np.ones(2), np.array([3.0, 1.0]), np.ones(2), decay=0.75)
 0.5
+>>> remember(0.7, np.array([0.5]), np.array([9.0]), np.ones(1))
+0.7
 """
 
 from numpy.typing import NDArray
@@ -25,11 +27,7 @@ def relabel(
 
 
 def remember(mean: float, target: NDArray, gap: NDArray, weight: NDArray, *, decay: float = 0.9) -> float:
-    """The mean after a step; one without a comparison that a label decides tells nothing.
-
-    >>> remember(0.7, np.array([0.5]), np.array([9.0]), np.ones(1))
-    0.7
-    """
+    """The mean after a step; one without a comparison that a label decides tells nothing."""
     if not weight[favoured(target) != 0].any():
         return mean
     return decay * mean + (1 - decay) * mean_gap(target, gap, weight)

@@ -242,7 +242,7 @@ def beyond(sums: Mapping[str, float], around: Around, rows: Sequence[int]) -> Di
     return Diverged(message, advice=advice, rows=rows)
 
 
-def _tokens(batch: Batch, *, padded: bool) -> dict[str, float]:
+def _tokens(batch: Batch, *, padded: bool = False) -> dict[str, float]:
     """Tokens computed, and tokens the sequences have without sharing: what other trainers count. `padded`: the same."""
     tree = batch.tree
     ends = [tree.node[at] for at in tree.reads]  # an encoder reads its first token: count to the end, not to the read
