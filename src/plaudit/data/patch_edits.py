@@ -12,6 +12,7 @@ import msgspec
 
 from plaudit import catalog
 from plaudit.data.columns import rename
+from plaudit.data.framing import delimiter
 from plaudit.data.patch import Edit, trimmed
 from plaudit.data.patch_rows import COLUMNS, LIST, Change, Left, Manner, Ruling, revised
 from plaudit.data.patch_spans import Span
@@ -240,7 +241,7 @@ class _Cells:
     def header(self, raw: bytes) -> tuple[bytes, Notes]:
         """The header's new bytes, and the ledger's line about it."""
         text = raw.decode("utf-8")
-        self._mark = max(",\t;", key=text.count)
+        self._mark = delimiter(raw)
         self._names = next(csv.reader([text], delimiter=self._mark, strict=True))
         self._added = [name for name in map(self._plan.file_name, self._plan.columns) if name not in self._names]
         line = text.rstrip("\r")
