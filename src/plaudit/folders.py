@@ -50,7 +50,8 @@ def write_file(path: Path, data: bytes) -> None:
         raise PlauditError(f"{path}: could not be written: {error.strerror or error}") from error
 
 
-def _seal(folder: Path) -> None:
+def seal(folder: Path) -> None:
+    """Sync every file of a folder and write down its size and digest."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != SEAL)
     digests = {}
     for path in files:
@@ -83,7 +84,7 @@ def publish(target: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir()
         yield part
-        _seal(part)
+        seal(part)
         if target.exists() and not replace:
             beside = target.with_name(f"{target.name}-{os.getpid()}")
             os.rename(part, beside)

@@ -142,7 +142,7 @@ def test_columns_are_renamed_before_anything_else(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(as_jsonl([*rows, {"q": "x"}]))
     found = list(read(tmp_path / "a.jsonl", columns=renames("prompt=q,chosen=good,rejected=bad")))
     assert texts(found[:3]) == ROWS[:3]
-    assert found[3].reason == "no column 'good', which --columns names"
+    assert found[3].reason == "no column 'good', which --columns names; there are q"
     with pytest.raises(OptionError, match="'x' is not of the form name=column\n.*'q' is named twice"):
         renames("x,prompt=q,chosen=q")
 

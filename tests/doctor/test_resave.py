@@ -1,6 +1,8 @@
 """What the doctor's advice names: a model saved anew loads everywhere and scores as before."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +12,14 @@ from safetensors.torch import load_file, save_file
 from test_defects import adapters, failing, look, tokenizer, weights
 from transformers import AutoTokenizer
 
+from plaudit import folders
 from plaudit.cli import run
 from plaudit.doctor import resave as room
 from plaudit.doctor.examine import examine
 from plaudit.doctor.resave import resave
 from plaudit.errors import GateError, PlauditError
 from plaudit.folders import is_sealed
+from plaudit.models import checkpoint, lora
 from plaudit.models.backbone import load_backbone
 
 pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
@@ -139,3 +143,29 @@ def test_what_cannot_be_saved_anew(ill, tmp_path, capsys):
     weights(folder, lambda t: t.pop("score.weight"))
     with pytest.raises(PlauditError, match="no scoring head"):
         resave(folder, tmp_path / "new")
+
+
+def test_our_own_adapters_on_an_embedded_base(tmp_path):
+    """Their base's name means nothing to others: those paths are left out, with a way that works."""
+    loaded = load_backbone("tiny")
+    adapted = lora.attach(loaded.model, r=2)
+    with torch.no_grad():
+        for name, weight in adapted.named_parameters():
+            if weight.requires_grad:
+                weight.add_(0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(len(name))))
+    with folders.publish(tmp_path / "final") as part:
+        checkpoint.save(part, adapted, loaded.tokenizer, {"policy": loaded.policy.facts()})
+    for folder in (
+        tmp_path / "final" / "adapter",
+        Path(shutil.copytree(tmp_path / "final" / "adapter", tmp_path / "x")),
+    ):
+        report = examine(folder, longest=SHORT)
+        assert report.ok, failing(report)
+        assert report.check("seal").status == report.check("batched").status == "pass"
+        for path in ("transformers", "pipeline", "trl"):
+            assert report.check(path).status == "skip"
+            assert f"plaudit models {folder} --output-dir NEW" in report.check(path).advice
+    new = follow(tmp_path / "x", "adapter", tmp_path / "new")
+    assert examine(new, longest=SHORT).check("transformers").status == "pass"
+    (tmp_path / "x" / "adapter_config.json").write_bytes((tmp_path / "x" / "adapter_config.json").read_bytes() + b" ")
+    assert "adapter_config.json" in examine(tmp_path / "x", longest=SHORT, only=["seal"]).check("seal").advice

@@ -10,7 +10,7 @@ from typing import Any
 
 from plaudit import catalog
 from plaudit.data import layouts
-from plaudit.data.columns import rename
+from plaudit.data.columns import proposal, rename
 from plaudit.data.limits import LIMITS, Limits
 from plaudit.data.opening import files_of, head_of
 from plaudit.data.sources import items
@@ -194,7 +194,7 @@ def unrecognised(path: str, rows: Sequence[Mapping[str, Any]]) -> DataError:
     words = {name: catalog.summary(ROOM, name) for name in catalog.names(ROOM)}
     near = sorted(words, key=lambda name: -sum(f"`{key}`" in words[name] for key in keys))
     shown = ", ".join(clean(key, 40) for key in keys[:12]) + (", ..." if len(keys) > 12 else "")
-    example = quote(f"prompt={clean((keys or ['question'])[0], 40)},chosen=...,rejected=...")
+    example = quote(clean(proposal(rows), 200))
     return DataError(
         path,
         f"no layout recognises these rows; their keys are {shown or '(none)'}",

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from plaudit import folders
 from plaudit.doctor.conversations import Sample, sample
+from plaudit.doctor.findings import SkipCheck
 from plaudit.doctor.reading import alone
 from plaudit.errors import OptionError, PlauditError
-from plaudit.models import foreign
+from plaudit.models import embedded, foreign
 from plaudit.models.backbone import DTYPES, Loaded, load_backbone, read_facts, resolve
 from plaudit.models.device import place
 from plaudit.models.quiet import quiet
@@ -97,18 +98,31 @@ class Subject:
         """Every sequence read alone: the number that all other paths are held to."""
         return alone(self.well.model, self.sample.ids)
 
+    def of_others(self) -> str:
+        """The folder, as others are to load it.
+
+        Raises:
+            SkipCheck: adapters whose base has a name that plaudit alone knows.
+        """
+        if self.adapter and self.base in embedded.names():
+            raise SkipCheck(
+                f"the adapters' base is called {self.base!r}, a name that plaudit alone knows: {self.anew} merges "
+                f"them; or `plaudit models {self.base} --output-dir BASE`, and name BASE in adapter_config.json"
+            )
+        return str(self.folder)
+
     def plain_model(self, **options: Any) -> Any:
         """The folder as `AutoModelForSequenceClassification.from_pretrained` reads it, in eval mode."""
         from transformers import AutoModelForSequenceClassification
 
         options = {"dtype": DTYPES[self.dtype], "use_safetensors": self.safe, **self.trust, **options}
         with quiet():
-            model = AutoModelForSequenceClassification.from_pretrained(str(self.folder), **options)
+            model = AutoModelForSequenceClassification.from_pretrained(self.of_others(), **options)
         return model.to(self.device).eval()
 
     def plain_tokenizer(self) -> Any:
         """A tokenizer of its own for a path that changes it."""
-        return read_tokenizer(self.folder, self.base, self.trust)
+        return read_tokenizer(self.folder, resolve(self.base)[0], self.trust)
 
 
 def open_subject(
@@ -125,7 +139,8 @@ def open_subject(
     folder = _local(source, origin, more=["*.py"] * trust_remote_code + ["*.bin"] * allow_pickles)
     base, adapter = foreign.adapter_base(str(folder))
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    config, tokenizer = _read_config(base, trust), read_tokenizer(folder, base, trust)
+    there = resolve(base)[0]
+    config, tokenizer = _read_config(there, trust), read_tokenizer(folder, there, trust)
     loaded, refusal = None, ""
     try:
         loaded = load_backbone(checkpoint, dtype=dtype, allow_pickles=allow_pickles, check_seal=False, **trust)

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from plaudit import folders
 from plaudit.models.backbone import FACTS, read_facts
 from plaudit.models.forward import inner
 from plaudit.models.lora import is_adapted, merged_state
@@ -51,6 +52,8 @@ def save(folder: Path, model: Any, tokenizer: Any, facts: Mapping[str, Any]) -> 
         write_facts(place, facts)
     for path in folder.rglob("*.safetensors"):
         path.chmod(0o644)
+    if is_adapted(model):
+        folders.seal(folder / ADAPTER)  # it may be copied away from the folder that is sealed around it
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:

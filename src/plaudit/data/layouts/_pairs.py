@@ -113,6 +113,7 @@ _OWN = {
     "group": ("group", name_of), "prompt_id": ("group", name_of), "tags": ("tags", _tags),
     "ratings": ("ratings", _ratings),
 }  # fmt: skip
+KNOWN = TAGS | _OWN.keys()  # columns that are read beside the texts of a pair
 
 
 def shared_turns(chosen: Conversation, rejected: Conversation, where: str, names: Sequence[str] = _NAMES) -> int:

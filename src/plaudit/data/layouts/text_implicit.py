@@ -1,24 +1,45 @@
 """Plain-text implicit pairs: `chosen` and `rejected` as rendered text that share their beginning, the prompt.
 
-The prompt ends where the last whole word that both share ends, as in TRL's `extract_prompt`. Text stays raw.
+The prompt ends where the last whole word that both share ends, as in TRL's `extract_prompt`. Text stays raw. A row with
+another column of text that may be the prompt, and that does not stand in both sides, is none of these: name that column
+with `--columns prompt=NAME`, or say `--layout text_implicit` when it is something else.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from plaudit.data.layouts._fields import Row, filled
-from plaudit.data.layouts._pairs import exchange, judged
+from plaudit.data.layouts._pairs import KNOWN, exchange, judged
 from plaudit.errors import DataError
 from plaudit.records import RAW, Preference, message
 
 SPECIFICITY = -10
+_MAYBE = frozenset({
+    "body", "context", "input", "instruction", "post", "problem", "prompt", "q", "query", "question", "text", "title",
+    "user",
+})  # fmt: skip
+_WORDS = 4  # a text of so many words may be a prompt whatever its name
 
 
 def recognises(row: Row) -> bool:
     return (
         isinstance(row.get("chosen"), str)
         and "rejected" in row
-        and not any(row.get(key) for key in ("prompt", "instruction", "input", "question", "messages"))
+        and not row.get("messages")
+        and not any(_may_be_prompt(key, value, row) for key, value in row.items())
     )
+
+
+def _may_be_prompt(key: str, value: Any, row: Row) -> bool:
+    """A column that no layout reads beside a pair, with a prompt's usual name or several words that do not stand in
+    both sides already.
+    """
+    if not value or key in KNOWN or key in ("chosen", "rejected"):
+        return False
+    if not isinstance(value, str):
+        return key in _MAYBE
+    worded = key in _MAYBE or len(value.split()) >= _WORDS
+    return worded and not all(value in str(row.get(side)) for side in ("chosen", "rejected"))
 
 
 def parse(row: Row, *, where: str) -> Iterable[Preference]:

@@ -7,6 +7,7 @@ from plaudit.doctor.subject import Subject
 def diagnose(subject: Subject) -> Finding:
     if subject.config is None:
         raise SkipCheck("transformers cannot read its configuration")
+    subject.of_others()  # a base that others cannot even name has no caller there
     kind = subject.raw_config.get("problem_type") or getattr(subject.config, "problem_type", None)
     if kind == "regression":
         return healthy()

@@ -38,7 +38,7 @@ def scores(subject: Subject) -> NDArray:
         kind: Any = AutoModel  # declared as a private base class
         with quiet():
             model: Any = create_model_from_path(
-                str(subject.folder), kind, num_labels=1, dtype=DTYPES[subject.dtype], use_safetensors=subject.safe,
+                subject.of_others(), kind, num_labels=1, dtype=DTYPES[subject.dtype], use_safetensors=subject.safe,
                 device_map=None, **subject.trust,
             )  # fmt: skip
     model = model.to(subject.device).eval()
