@@ -57,9 +57,9 @@ def test_every_mistake_of_a_file_at_once(tmp_path, file, capsys):
     [
         ("a: [1\nb: {", "run.yaml:2: not YAML"),
         ("- a\n", "run.yaml: the file must hold `key: value` lines"),
-        ("~\n", "--model is missing\n--output-dir is missing"),
-        ("false\n", "--model is missing\n--output-dir is missing"),
-        ("", "--model is missing\n--output-dir is missing"),
+        ("~\n", "--output-dir is missing"),
+        ("false\n", "--output-dir is missing"),
+        ("", "--output-dir is missing"),
         ("model: tiny\noutput_dir: D\n", "FILES"),
     ],
 )

@@ -59,7 +59,7 @@ def run(argv: list[str]) -> int:
         result = command(*bound.args, **bound.kwargs)
         return result if isinstance(result, int) else 0
     except CycloptsError as error:
-        print(f"plaudit: {str(error).strip()}", file=sys.stderr)
+        print(f"plaudit: {_plainly(error, argv)}", file=sys.stderr)
         return 2
     except PlauditError as error:
         from plaudit.report.terminal import note
@@ -87,17 +87,30 @@ def _parsed(table: Any, argv: list[str]) -> tuple[Any, Any]:
     if known:
         argv, unknown = _unknown_flags(known, argv)
         missing = _missing(known, argv)
-        mistakes += unknown + [f"{flag} is missing" for flag in missing]
+        mistakes += unknown + [f"{flag} is missing{_WHICH.get(flag, '')}" for flag in missing]
         argv = argv + [f"{flag}=?" for flag in missing if known[flag].hint is str]  # so that all else is looked at
     try:
         command, bound, _ = table.parse_args(argv, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         if not mistakes and not _refused(error):
             raise
-        raise OptionError(mistakes + _in_words(error, source, already=mistakes)) from error
+        raise OptionError(mistakes + _in_words(error, source, argv, mistakes)) from error
     if mistakes:
         raise OptionError(mistakes)
     return command, bound
+
+
+def _plainly(error: Exception, argv: Sequence[str]) -> str:
+    """The parser's words for files that are missing or too many, as ours."""
+    from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
+
+    command = argv[0] if argv else ""
+    if isinstance(error, MissingArgumentError) and error.argument and not error.argument.name.startswith("-"):
+        return f"{error.argument.name} is missing (see `plaudit {command} --help`)"
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens and command in COMMANDS:
+        left = ", ".join(error.unused_tokens)
+        return f"left over: {left} (see `plaudit {command} --help`)"
+    return str(error).strip()
 
 
 def _refused(error: Exception) -> list[Any]:
@@ -106,11 +119,11 @@ def _refused(error: Exception) -> list[Any]:
     return cause.errors() if cause is not None and hasattr(cause, "errors") else []
 
 
-def _in_words(error: Exception, source: Mapping[str, str], *, already: Sequence[str]) -> list[str]:
+def _in_words(error: Exception, source: Mapping[str, str], argv: Sequence[str], already: Sequence[str]) -> list[str]:
     """A parsing error as plain lines; an option that a file set is named as the file names it."""
     refused = _refused(error)
     if not refused:
-        text = str(error).strip()
+        text = _plainly(error, argv)
         return [] if any(mistake.split()[0] in text for mistake in already) else [text]
     lines = []
     for e in refused:
@@ -127,10 +140,25 @@ def _known(table: Any, name: str) -> dict[str, Any]:
     return {flag: argument for argument in arguments for flag in argument.names if flag.startswith("-")}
 
 
-def _nearest(word: str, words: Iterable[str], cutoff: float = 0.5) -> str:
+_WHICH = {"--model": ": minilm-l6, smollm2-135m, a local folder or a hub id (see `plaudit models`)"}
+
+# What other trainers call it.
+_ELSEWHERE = {
+    "--lr": "--learning-rate", "--num-train-epochs": "--epochs", "--num-epochs": "--epochs", "--bf16": "--dtype",
+    "--per-device-train-batch-size": "--batch-size", "--train-batch-size": "--batch-size", "--lora-rank": "--lora-r",
+    "--model-name-or-path": "--model", "--pretrain": "--model", "--max-seq-length": "--max-length",
+    "--max-len": "--max-length", "--use-peft": "--tuning", "--output": "--output-dir", "--output-dir": "--output",
+    "--eval-dataset": "--eval", "--files": "",
+}  # fmt: skip
+
+
+def _nearest(word: str, words: Iterable[str], cutoff: float = 0.66) -> str:
     from difflib import get_close_matches
 
-    return next(iter(get_close_matches(word, sorted(words), 1, cutoff)), "")
+    known = sorted(words)
+    if word in _ELSEWHERE and (_ELSEWHERE[word] in known or not _ELSEWHERE[word]):
+        return _ELSEWHERE[word]
+    return next(iter(get_close_matches(word, known, 1, cutoff)), "")
 
 
 def _with_config(known: Mapping[str, Any], argv: list[str]) -> tuple[list[str], dict[str, str], list[str]]:

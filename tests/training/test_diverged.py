@@ -87,6 +87,16 @@ def test_a_row_that_breaks_the_loss_is_named(tmp_path, capsys):
     assert not whole or whole[-1] == step - 1
 
 
+@pytest.mark.parametrize("losses", [{}, {"list_loss": "plackett_luce"}])
+def test_only_the_rows_that_break_a_step_are_named(tmp_path, losses):
+    """The others of the same step are innocent; and nothing is promised that was never saved."""
+    file = write(tmp_path / "a.jsonl", pairs(12, margin=lambda i: 1e39 if i == 7 else 0.0))
+    with pytest.raises(Diverged) as caught:
+        go(file, tmp_path / "D", batch_size=12, held_out=0, **losses)
+    assert caught.value.message == f"step 1: a loss is inf: {file}:8"
+    assert "no checkpoint was saved before" in caught.value.advice
+
+
 def test_a_learning_rate_beyond_reason(tmp_path, capsys):
     file = write(tmp_path / "a.jsonl", pairs(12))
     with pytest.raises(Diverged, match=r"step \d+: a (score|loss) is|step \d+: the gradient's norm is") as caught:

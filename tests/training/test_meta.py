@@ -255,7 +255,7 @@ def test_what_cannot_be_done_is_said(tmp_path, monkeypatch):
     lone = write(tmp_path / "m.jsonl", [row | {"responses": row["responses"][:1]} for row in shifted(3)])
     with pytest.raises(PlauditError, match="no prompt with two responses"):
         go(file, tmp_path / "D", meta=lone)
-    with pytest.raises(PlauditError, match="meta_eta does nothing without --meta"):
+    with pytest.raises(PlauditError, match="--meta-eta does nothing without --meta"):
         go(file, tmp_path / "D", meta_eta=0.5)
     monkeypatch.setattr(loop, "probe", lambda model: Verdict("padded", 0.0, "made so by the test"))
     with pytest.raises(PlauditError, match="a model that cannot read token trees has no second derivative here"):

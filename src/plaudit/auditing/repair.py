@@ -138,7 +138,7 @@ def _ruled(
     places = Places(signals)
     seen = _survey(_rows(source, options), signals, places, options)
     if not seen.matched:
-        advice = f"name the file that was audited, or: plaudit audit {source} --output-dir D"
+        advice = f"name the file that was audited, or: plaudit audit {source} --model M --output-dir D"
         raise PlauditError(f"{audit} knows no preference of {source}: it is the audit of another file", advice=advice)
     return Rulings(signals, places, plan, seen.label, decision), seen.doubtful
 

@@ -126,9 +126,10 @@ def _notes(found: Mapping[str, Any]) -> None:
             )
         )
         if held["low"] <= 0.5:
+            more = "" if words.few(found) else f" or {words.better(found)}"
             terminal.note(
                 f"do not act on these verdicts: from {words.counted(held['n'], 'comparison')}{words.ties(found)} "
-                f"it cannot be told from a coin; bring more rows{'' if words.few(found) else ' or a stronger --model'}"
+                f"it cannot be told from a coin; bring more rows{more}"
             )
         if words.unlearned(found):
             terminal.note(f"{words.unlearned(found)}; bring rows of other prompts")

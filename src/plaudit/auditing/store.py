@@ -75,7 +75,9 @@ def load(folder: str | Path) -> tuple[Signals, dict[str, Any]]:
 
     folder = Path(folder)
     if not (folder / SIGNALS).is_file():
-        raise PlauditError(f"{folder} holds no audit: {SIGNALS} is missing", advice="plaudit audit FILE --output-dir D")
+        raise PlauditError(
+            f"{folder} holds no audit: {SIGNALS} is missing", advice="plaudit audit FILE --model M --output-dir D"
+        )
     if not is_sealed(folder, deep=True):
         raise PlauditError(f"{folder} is damaged: its files are not those its seal names", advice="run the audit again")
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))

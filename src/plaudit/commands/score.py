@@ -60,7 +60,8 @@ def score(
         counts |= {"looked_up": cache.hits, "computed": cache.misses}
     if json:
         told = {"members": names} if options.members else {}
-        terminal.document({"output": str(options.output), "counts": counts, "rejects": counted.rejects} | told)
+        listed = {"rejects": counted.rejects, "cut": counted.shortened}
+        terminal.document({"output": str(options.output), "counts": counts} | listed | told)
     else:
         show_counts(f"Scores in {options.output}", counts, counted.rejects)
         if options.members:

@@ -77,7 +77,10 @@ def _show(run: dict[str, Any], output_dir: str) -> None:
             ("held out", run["rows"]["held_out"]), ("held-out accuracy", held.get("eval_accuracy")),
             ("length-only accuracy", held.get("plaudit/eval_length_only")),
             (f"held-out loss ({'plain' if compared else run['options']['point_loss']})", held.get("eval_loss")),
-            ("held-out loss (as trained)", held.get("plaudit/eval_trained_loss")), ("best at step", held["step"]),
         ]  # fmt: skip
+        trained = held.get("plaudit/eval_trained_loss")
+        if trained != held.get("eval_loss"):
+            rows.append(("held-out loss (as trained)", trained))
+        rows.append(("best at step", held["step"]))
     terminal.table(f"{output_dir}/final", ["", ""], rows)
     terminal.note(f"next: plaudit doctor {output_dir}/final")

@@ -42,8 +42,9 @@ ALL = "all files"  # the line over several
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Results, each with its company, and what was read, left out or seen before.
+    """Results, each with its company, and what was read, left out, cut or seen before.
 
+    `rejects` and `cut` hold the first hundred; `counts` has their numbers.
     `seen`: prompt groups and rows that the scorer was trained on, in all and under `files` by file (or suite); None
     when it does not say.
     """
@@ -54,6 +55,7 @@ class Evaluation:
     breakdown: list[dict[str, Any]]
     counts: dict[str, int]
     rejects: list[dict[str, str]]
+    cut: list[str]
     seen: dict[str, Any] | None = None
     suites: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -108,7 +110,9 @@ _READING = {"layout", "columns", "line_bytes", "group_by"}
 def _refuse_contradictions(scorer: Any, inputs: list, suites: list[str], asked: EvaluateOptions) -> None:
     mistakes = []
     if bool(inputs) == bool(suites):
-        mistakes.append("name either files or --suite, one of the two")
+        alone = not inputs and isinstance(scorer, str) and Path(scorer).is_file()
+        taken = f"; {scorer} was taken for the scorer, which comes first" if alone else ""
+        mistakes.append(f"name either files or --suite, one of the two{taken}")
     if asked.scores and scorer is not None:
         mistakes.append("--scores takes the place of the scorer, name one of the two")
     if not asked.scores and scorer is None:
@@ -176,7 +180,9 @@ def _on_files(handle: Handle | None, inputs: list, asked: EvaluateOptions, out: 
     trained = Trained.of(handle)
     with progress("scoring", None) as bar:
         unknown = source.made_up if asked.scores else set()
-        stream = _passed(scored(source, preferences, leave=intake.leave), bar, trained, out, unknown)
+        stream = _passed(
+            scored(source, preferences, leave=intake.leave, shorten=intake.shorten), bar, trained, out, unknown
+        )
         gathered = gather(stream, _length_of, lambda p: group_digest(p, asked.group_by))
     if not gathered.files:
         intake.refuse_nothing()
@@ -188,7 +194,8 @@ def _on_files(handle: Handle | None, inputs: list, asked: EvaluateOptions, out: 
         raise PlauditError("nothing to judge by: no row has a label that decides", advice=_why(counts))
     return Evaluation(
         handle.name if handle else source.name, handle.fingerprint if handle else "", results,
-        breakdown(gathered.units, asked.ties, seed=asked.seed), counts, intake.rejects, trained.counts(),
+        breakdown(gathered.units, asked.ties, seed=asked.seed), counts, intake.rejects, intake.shortened,
+        trained.counts(),
     )  # fmt: skip
 
 
@@ -270,7 +277,7 @@ def _on_suites(handle: Handle | None, names: list[str], asked: EvaluateOptions, 
     counts = {"rows": rows_graded}
     if asked.scores:
         counts["without_score"] = sum(d["without_score"] for d in details.values())
-    return Evaluation(called, print_, results, [], counts, [], trained.counts(), details)
+    return Evaluation(called, print_, results, [], counts, [], [], trained.counts(), details)
 
 
 # The published folder

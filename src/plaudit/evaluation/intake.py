@@ -26,7 +26,9 @@ class Intake:
     steps: int = 0
     characters: int = 0
     not_scored: int = 0
+    cut: int = 0
     rejects: list[dict[str, str]] = field(default_factory=list)
+    shortened: list[str] = field(default_factory=list)
 
     def preferences_of(self, rows: "Iterable[Row]") -> Iterator[Preference]:
         """The preferences of the rows, in order; everything is counted, the first 100 faults are kept."""
@@ -46,7 +48,7 @@ class Intake:
                     self.steps += 1
 
     def counts(self) -> dict[str, int]:
-        names = ("rows", "kept", "rejected", "preferences", "responses", "steps", "not_scored")
+        names = ("rows", "kept", "rejected", "preferences", "responses", "steps", "not_scored", "cut")
         return {name: getattr(self, name) for name in names}
 
     def leave(self, preference: Preference, reason: str) -> None:
@@ -54,6 +56,12 @@ class Intake:
         self.not_scored += 1
         if len(self.rejects) < SHOWN:
             self.rejects.append({"where": place(preference), "reason": reason})
+
+    def shorten(self, preference: Preference) -> None:
+        """A preference whose prompt lost its oldest turns, because the scorer cannot read all of it."""
+        self.cut += 1
+        if len(self.shortened) < SHOWN:
+            self.shortened.append(place(preference))
 
     def refuse_nothing(self) -> None:
         """An error when no preference was found at all, or none that the scorer can take."""

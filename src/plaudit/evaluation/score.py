@@ -6,7 +6,7 @@ preferences together (chunks are counted from the first row), so a resumed run w
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -27,7 +27,7 @@ from plaudit.folders import file_digest, write_file
 from plaudit.records import Preference
 from plaudit.report.terminal import progress
 from plaudit.rewards.load import Handle
-from plaudit.rewards.stream import CHUNK, chunks, judged_chunk, place, scored_chunk
+from plaudit.rewards.stream import CHUNK, Leave, Shorten, chunks, judged_chunk, place, scored_chunk
 from plaudit.scorer import Panel
 from plaudit.signals.aggregate import Opinion
 
@@ -131,7 +131,7 @@ def _start(target: Target, run: dict[str, Any], resume: bool) -> dict[str, Any] 
             _tidy(target)
             return None
         raise PlauditError(f"{path} exists already", advice="name another --output, or remove it first")
-    fresh = {"run": run, "preferences": 0, "bytes": 0, "not_scored": 0, "left_out": []}
+    fresh = {"run": run, "preferences": 0, "bytes": 0, "not_scored": 0, "left_out": [], "cut": 0, "shortened": []}
     if not part.exists():
         return fresh
     if not resume:
@@ -155,11 +155,12 @@ def _write(
     """Append the scores of the preferences that are left, saving the position every now and then."""
     now, options, saved = dict(start), start["run"]["options"], monotonic()
     found.not_scored, found.rejects = now["not_scored"], list(now["left_out"])
+    found.cut, found.shortened = now["cut"], list(now["shortened"])
 
     def save() -> None:
         out.flush()
         os.fsync(out.fileno())
-        now.update(bytes=out.tell(), not_scored=found.not_scored)
+        now.update(bytes=out.tell(), not_scored=found.not_scored, cut=found.cut, shortened=found.shortened)
         write_file(target.position, json.dumps(now).encode())
 
     def leave(preference: Preference, reason: str) -> None:
@@ -173,7 +174,7 @@ def _write(
             out.truncate(start["bytes"])
             out.seek(start["bytes"])
             for some in chunks(preferences, options["chunk"]):
-                for preference, scores, opinion in said(scorer, some, leave, members=options["members"]):
+                for preference, scores, opinion in said(scorer, some, leave, found.shorten, members=options["members"]):
                     texts = scorer.texts(preference) if options["with_text"] else None
                     out.write(line(preference, scores, texts, opinion))
                 now["preferences"] += len(some)
@@ -186,12 +187,12 @@ def _write(
 
 
 def said(
-    scorer: Handle, some: Sequence[Preference], leave: Callable[[Preference, str], None] | None = None, *, members: bool
+    scorer: Handle, some: Sequence[Preference], leave: Leave = None, shorten: Shorten = None, *, members: bool
 ) -> list[tuple[Preference, NDArray, Opinion | None]]:
     """Each preference with its scores and, with `members`, the committee's whole opinion."""
     if members:
-        return [(p, found.score, found) for p, found in judged_chunk(cast(Panel, scorer), some, leave)]
-    return [(p, scores, None) for p, scores in scored_chunk(scorer, some, leave)]
+        return [(p, found.score, found) for p, found in judged_chunk(cast(Panel, scorer), some, leave, shorten)]
+    return [(p, scores, None) for p, scores in scored_chunk(scorer, some, leave, shorten)]
 
 
 def _publish(target: Target) -> None:

@@ -8,6 +8,7 @@ from plaudit.metrics.outcomes import Result
 from plaudit.report.terminal import note, table
 
 DEEPEST = 3  # parts of a suite's section shown: rmb/pairs/helpfulness; the rest is in the JSON
+FIRST = 10  # rows shown that could not be used
 WIDEST = 28  # characters of a file's name
 COLUMNS = ["n", "prompts", "score %", "95 % interval", "ties %", "random %", "length-only %", "ahead of length"]
 FEWER = [0, 1, 2, 3, 4, 6]  # of these columns in the breakdown, where random is always 50
@@ -91,6 +92,8 @@ def _show_suite(name: str, detail: Mapping[str, Any], hidden: int) -> None:
             f"{name}: {len(detail['not_scored']):,} rows the scorer cannot take; "
             f"the first is {first['where']}: {first['reason']}"
         )
+    if detail.get("cut"):
+        note(f"{name}: {detail['cut']:,} prompts are longer than the model reads: their oldest turns were left out")
     if detail.get("without_score"):
         note(f"{name}: {detail['without_score']:,} rows have no score and count as lost (--missing loss)")
     if detail["without_prompt"]:
@@ -122,8 +125,13 @@ def show_counts(title: str, counts: Mapping[str, int], rejects: Sequence[Mapping
     """What became of the rows, and the first of those that could not be used."""
     table(title, ["what", "count"], [[k.replace("_", " "), v] for k, v in counts.items()])
     if rejects:
-        table("Rows that could not be used, wholly or in part", ["where", "reason"],
-              [[r["where"], r["reason"]] for r in rejects[:10]])  # fmt: skip
+        some = (
+            f" (the first {FIRST}; `plaudit inspect FILE --rejects F` keeps the rows)" if len(rejects) > FIRST else ""
+        )
+        table(f"Rows that could not be used, wholly or in part{some}", ["where", "reason"],
+              [[r["where"], r["reason"]] for r in rejects[:FIRST]])  # fmt: skip
+    if counts.get("cut"):
+        note(f"{counts['cut']:,} prompts are longer than the model reads: their oldest turns were left out")
 
 
 def show_estimate(found: Mapping[str, Any]) -> None:

@@ -136,7 +136,9 @@ def resolve(name_or_path: str | Path) -> tuple[str, str]:
     folder = Path(text).expanduser()
     if folder.is_dir():
         if not any((folder / f).is_file() for f in ("config.json", "adapter_config.json")):
-            raise PlauditError(f"{text}: no model here: config.json is missing")
+            inside = (folder / "final" / "config.json").is_file()
+            hint = f"did you mean {folder / 'final'}?" if inside else ""
+            raise PlauditError(f"{text}: no model here: config.json is missing", advice=hint)
         return str(folder), text
     if text in embedded.names():
         return str(embedded.path(text)), text

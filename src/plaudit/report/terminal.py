@@ -68,22 +68,49 @@ def note(text: str) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table on stdout: first column to the left, numbers to the right, cells escaped."""
-    from rich import box
+    """A table on stdout: first column to the left, numbers to the right, cells escaped.
+
+    Where the screen is too narrow for that without breaking words, a block of `column  value` lines for every row.
+    """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 140)
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(columns):
-        numeric = i > 0 and all(isinstance(r[i], int | float) or r[i] in ("", None, "-") for r in rows)
-        grid.add_column(Text(clean(name)), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(_cell(v)) for v in row))
+    names, cells = [clean(name) for name in columns], [[_cell(v) for v in row] for row in rows]
+    numeric = [i > 0 and all(isinstance(r[i], int | float) or r[i] in ("", None, "-") for r in rows)
+               for i in range(len(names))]  # fmt: skip
+    least = [_least(name, [row[i] for row in cells], numeric[i]) for i, name in enumerate(names)]
     if title:
         console.print(Text(clean(title)), soft_wrap=True)  # a grid's own title would be folded to the grid's width
-    console.print(grid)
+    if sum(least) + 3 * (len(least) - 1) <= console.width or len(names) < 3:
+        console.print(_grid(names, cells, numeric, least if sum(least) < console.width else None))
+        return
+    for row in cells:
+        console.print(_grid(["", ""], [list(pair) for pair in zip(names, row, strict=True)], [False, False], None))
+
+
+_TEXT = 24  # characters of a column of words that are never folded further
+
+
+def _least(name: str, cells: Sequence[str], numeric: bool) -> int:
+    """The width under which a column cannot be read: words of its name, whole numbers, the beginning of texts."""
+    word = max((len(w) for w in name.split()), default=0)
+    widest = max((len(c) for c in cells), default=0)
+    return max(word, widest if numeric else min(widest, _TEXT))
+
+
+def _grid(names: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool], least: Any) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(names))
+    for i, name in enumerate(names):
+        grid.add_column(Text(name), justify="right" if numeric[i] else "left", overflow="fold",
+                        min_width=least[i] if least else None)  # fmt: skip
+    for row in cells:
+        grid.add_row(*(Text(v) for v in row))
+    return grid
 
 
 def _cell(value: Any) -> str:
@@ -96,6 +123,9 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else clean(str(value))
 
 
+_WIDE = 118  # characters that a bar with all its facts takes
+
+
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator["Progress"]:
     """A progress bar on stderr with rate and time left; without a terminal a plain line every half minute.
@@ -105,12 +135,14 @@ def progress(what: str, total: int | None) -> Iterator["Progress"]:
     """
     from rich import progress as bars
     from rich.console import Console
+    from rich.table import Column
 
     console = Console(file=sys.stderr)
-    columns = [
-        bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(),
-        bars.TextColumn("{task.fields[facts]}"), bars.TimeElapsedColumn(), bars.TimeRemainingColumn(),
-    ]  # fmt: skip
+    whole = [bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn()]
+    narrow = [bars.MofNCompleteColumn(table_column=Column(no_wrap=True))]
+    facts = bars.TextColumn("{task.fields[facts]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+    left = bars.TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True))
+    columns = [*whole, facts, bars.TimeElapsedColumn(), left] if console.width >= _WIDE else [*narrow, left, facts]
     with bars.Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as shown:
         yield Progress(shown, shown.add_task(clean(what), total=total, facts=""), plain=not console.is_terminal)
 

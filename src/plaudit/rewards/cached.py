@@ -62,6 +62,10 @@ class Cached:
         """Why the scorer behind cannot take each preference; see `stream.refusals`."""
         return refusals(self.inner, preferences)
 
+    def cut(self, preferences: Sequence[Preference]) -> list[bool]:
+        """Whether the scorer behind has to cut each preference's prompt; see `stream.cut`."""
+        return cut(self.inner, preferences)
+
     @property
     def loaded(self) -> Any:
         """The model behind, None when there is none."""

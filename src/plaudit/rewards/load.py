@@ -115,7 +115,7 @@ def load(
     Traceback (most recent call last):
         ...
     plaudit.errors.OptionError: unknown scorer 'lenght' (did you mean 'length'?)
-      built in: length, random; or name a folder that holds a checkpoint
+      built in: length, random; or name a checkpoint's folder; any other model: plaudit models NAME --output-dir D
     """
     if combine and not isinstance(spec, str | PathLike):
         raise OptionError([f"combine {combine}: this scorer is loaded already; say it where it is loaded"])
@@ -170,5 +170,8 @@ def _unknown(text: str, path: Path) -> PlauditError:
     return OptionError([f"unknown scorer {text!r}{hint}"], advice=_advice())
 
 
+_FIRST = "plaudit models NAME --output-dir D"
+
+
 def _advice() -> str:
-    return f"built in: {', '.join(built_in())}; or name a folder that holds a checkpoint"
+    return f"built in: {', '.join(built_in())}; or name a checkpoint's folder; any other model: {_FIRST}"

@@ -29,11 +29,12 @@ def scored(
     *,
     size: int = CHUNK,
     leave: Callable[[Preference, str], None] | None = None,
+    shorten: Callable[[Preference], None] | None = None,
 ) -> Iterator[tuple[Preference, NDArray]]:
     """Each preference with its scores [N], in order.
 
     `leave` is told of every preference that the scorer cannot take (too long for the model, refused by its template)
-    and why; without it the first of them is an error.
+    and why; without it the first of them is an error. `shorten` is told of every one whose prompt it has to cut.
 
     >>> from plaudit.records import pair
     >>> from plaudit.rewards.length import scorer as length
@@ -41,21 +42,25 @@ def scored(
     [[4.0, 1.0]]
     """
     for chunk in chunks(preferences, size):
-        yield from scored_chunk(scorer, chunk, leave)
+        yield from scored_chunk(scorer, chunk, leave, shorten)
+
+
+Leave = Callable[[Preference, str], None] | None
+Shorten = Callable[[Preference], None] | None
 
 
 def scored_chunk(
-    scorer: Scorer, chunk: Sequence[Preference], leave: Callable[[Preference, str], None] | None = None
+    scorer: Scorer, chunk: Sequence[Preference], leave: Leave = None, shorten: Shorten = None
 ) -> list[tuple[Preference, NDArray]]:
     """The same for preferences that the scorer gets together."""
-    return _taken(scorer, lambda rows: checked(rows, scorer.score_all(rows)), chunk, leave)
+    return _taken(scorer, lambda rows: checked(rows, scorer.score_all(rows)), chunk, leave, shorten)
 
 
 def judged_chunk(
-    panel: Panel, chunk: Sequence[Preference], leave: Callable[[Preference, str], None] | None = None
+    panel: Panel, chunk: Sequence[Preference], leave: Leave = None, shorten: Shorten = None
 ) -> list[tuple[Preference, Opinion]]:
     """The same by a committee, with every member's word: one pass gives the score and who said what."""
-    return _taken(panel, lambda rows: opinions(panel, rows), chunk, leave)
+    return _taken(panel, lambda rows: opinions(panel, rows), chunk, leave, shorten)
 
 
 def opinions(panel: Panel, preferences: Sequence[Preference]) -> list[Opinion]:
@@ -76,20 +81,27 @@ def _taken(
     scorer: Scorer,
     ask: Callable[[Sequence[Preference]], list[T]],
     chunk: Sequence[Preference],
-    leave: Callable[[Preference, str], None] | None,
+    leave: Leave,
+    shorten: Shorten,
 ) -> list[tuple[Preference, T]]:
     """What the scorer says of each preference that it can take; the others are left out, with the reason."""
+    taken = list(chunk)
     try:
-        return list(zip(chunk, ask(chunk)))
+        found = ask(taken)
     except DataError:
         reasons = refusals(scorer, chunk) if leave else []
         if leave is None or not any(reasons):
             raise
-    for preference, reason in zip(chunk, reasons):
-        if reason:
-            leave(preference, reason)
-    taken = [p for p, reason in zip(chunk, reasons) if not reason]
-    return list(zip(taken, ask(taken)))
+        for preference, reason in zip(chunk, reasons):
+            if reason:
+                leave(preference, reason)
+        taken = [p for p, reason in zip(chunk, reasons) if not reason]
+        found = ask(taken)
+    if shorten:
+        for preference, shorter in zip(taken, cut(scorer, taken)):
+            if shorter:
+                shorten(preference)
+    return list(zip(taken, found))
 
 
 def refusals(scorer: Scorer, preferences: Sequence[Preference]) -> list[str]:

@@ -120,6 +120,9 @@ def with_margin(columns: Mapping[str, NDArray], plan: Sequence[Step], label: NDA
     return ~np.isnan(_treated(columns, plan, label, blank)[0].margin)
 
 
+_ASKED = {"fair_weight": "audit again with --fair-by", "p_wrong": "audit again with --noise uniform"}
+
+
 def _treated(
     columns: Mapping[str, NDArray], plan: Sequence[Step], label: NDArray[np.float64], now: Targets
 ) -> tuple[Targets, list[NDArray[np.bool_]]]:
@@ -132,7 +135,8 @@ def _treated(
         reads = [*columns_of(part.treat), *(SIGNALS if where else ())]
         missing = [name for name in reads if name not in own and name not in columns]
         if missing:
-            raise OptionError([f"treatment {step.name} needs the column {missing[0]!r}, which is not given"])
+            mistake = f"treatment {step.name} needs the column {missing[0]!r}, which the audit has not"
+            raise OptionError([mistake], advice=_ASKED.get(missing[0], ""))
         given = {name: own.get(name, columns.get(name)) for name in columns_of(part.treat)}
         after = part.treat(**given, **{k: v for k, v in step.options.items() if k in takes})
         if where:

@@ -94,7 +94,7 @@ def check(options: TrainOptions) -> None:
         "lora_": ("--tuning lora", options.tuning == "lora"),
     }
     mistakes = [
-        f"{name} does nothing without {needs}"
+        f"--{name.replace('_', '-')} does nothing without {needs}"
         for start, (needs, there) in idle.items()
         for name in given(options)
         if name.startswith(start) and not there

@@ -56,6 +56,11 @@ def check(part: Part, options: TrainOptions, objective: Objective) -> None:
         raise OptionError([mistake], advice="choose by loss, or hold comparisons out with --eval")
 
 
+def every(options: TrainOptions, steps: int) -> int:
+    """Steps between two looks at what is held out."""
+    return options.eval_steps or max(math.ceil(steps / 4), 1)
+
+
 def judge(
     reader: Reader, part: Part, options: TrainOptions, objective: Objective, labels: Labels | None = None
 ) -> dict[str, float]:
@@ -68,7 +73,7 @@ def judge(
     values = scores(reader, part.encoded, budget=options.batch_tokens, dtype=options.dtype)
     lost = [p.source or p.id for p, v in zip(part.preferences, values, strict=True) if not np.isfinite(v).all()]
     if lost:
-        advice = "the last checkpoint is whole; lower --learning-rate, or look at these rows"
+        advice = "lower --learning-rate, or look at these rows"
         raise Diverged(f"a held-out score is not finite: {', '.join(lost[:8])}", advice=advice)
     found = summary(values, part) | _costs(values, part, options, objective, labels)
     lengths = length.scorer().score_all(part.preferences)

@@ -109,7 +109,7 @@ class Run:
         size = min(options.batch_size, len(prepared.train))
         self.size, self.per_epoch = size, steps_per_epoch(len(prepared.train), size)
         self.steps = options.max_steps or max(round(options.epochs * self.per_epoch), 1)
-        self.eval_every = options.eval_steps or max(math.ceil(self.steps / 4), 1)
+        self.eval_every = judge.every(options, self.steps)
         self.done, self.saved = 0, -1
         self.state: dict[str, Any] = {
             "best": None, "best_checkpoint": "", "patience": 0, "skipped": 0, "num_tokens": 0, "seconds": 0.0,
@@ -256,9 +256,16 @@ class Run:
         note(f"{self.steps:,} steps of {self.size} preferences; {self.base}: {self.verdict.reason}")
         for line in self.extras.notes(self.options):
             note(line)
-        if p.dropped:
-            lines = [json.dumps({"where": w, "reason": r}, ensure_ascii=True) for w, r in p.dropped]
-            write_file(self.folder / "dropped.jsonl", ("\n".join(lines) + "\n").encode())
+        listed: dict[str, list[dict[str, Any]]] = {
+            "dropped.jsonl": [{"where": w, "reason": r} for w, r in p.dropped],
+            "cut.jsonl": [{"where": w, "prompt_tokens_left_out": n} for w, n in p.cut],
+        }
+        for name, rows in listed.items():
+            if rows:
+                lines = [json.dumps(row, ensure_ascii=True) for row in rows]
+                write_file(self.folder / name, ("\n".join(lines) + "\n").encode())
+        if written := [str(self.folder / name) for name, rows in listed.items() if rows]:
+            note(f"each of these rows: {', '.join(written)}")
 
     def _steps(self, interrupt: Interrupt) -> None:
         o, start, carried = self.options, time.perf_counter(), self.state["seconds"]
@@ -303,7 +310,9 @@ class Run:
         try:
             return self.extras.step(self.wrapped, micro, self.objective, self.optimizer, around=around)
         except PlauditError as error:
-            raise type(error)(self._located(error), advice=error.advice or _ADVICE) from error
+            advice = error.advice or "lower --learning-rate, or look at these rows"
+            advice = f"the update was not applied, and {self._kept()}; {advice}"
+            raise type(error)(self._located(error), advice=advice) from error
 
     def _located(self, error: PlauditError) -> str:
         """The error's message with the step, and row numbers turned into the files' own places."""
@@ -335,7 +344,14 @@ class Run:
         try:
             return judge.judge(self.reader, self.prepared.held, self.options, self.objective, self.extras.labels)
         except Diverged as error:
-            raise Diverged(f"after step {self.done}: {error.message}", advice=error.advice) from error
+            raise Diverged(
+                f"after step {self.done}: {error.message}", advice=f"{self._kept()}; {error.advice}"
+            ) from error
+
+    def _kept(self) -> str:
+        """Which checkpoint can be gone back to."""
+        whole, _ = resume.newest(self.folder)
+        return f"{whole.name} is whole" if whole else "no checkpoint was saved before"
 
     def _judge_and_save(self) -> None:
         """Evaluate and save when due."""
@@ -376,6 +392,3 @@ class Run:
             write_file(self.folder / "run.json", as_json(document).encode())
         self.accelerator.wait_for_everyone()
         return document
-
-
-_ADVICE = "the update was not applied and the last checkpoint is whole; lower --learning-rate, or look at these rows"

@@ -160,6 +160,22 @@ class Objective:
             loss = loss + self._pointwise * points / denominators.points
         return loss, {"pair_sum": pairs, "weight": weight, "point_sum": points, "point_weight": point_weight}
 
+    @torch.no_grad()
+    def culprits(self, scores: Tensor, batch: Batch) -> Tensor:
+        """The groups of a micro-batch whose own pairs, list or ratings cost something that is not finite."""
+        rows = _Rows(batch, scores, "list" in self._parts)
+        pairs = rows.weight[rows.pairs] * self._call("pair", rows.columns(rows.pairs))
+        rated = rows.rating_weight.any(1)
+        points = self._call("point", {"scores": scores[rated], "ratings": rows.ratings[rated]})
+        points = torch.where(rows.rating_weight[rated] > 0, points, 0.0)
+        found = [
+            rows.group[rows.better[rows.pairs]][~pairs.isfinite()],
+            rows.group[rated][~points.isfinite().all(1)],
+        ]
+        if "list" in self._parts:
+            found.append(torch.nonzero(rows.list_weight > 0)[:, 0][~self._each_list(rows).isfinite()])
+        return torch.cat(found).unique()
+
     def refuse_unread(self, batch: Batch) -> None:
         """Raise for columns that the chosen losses would leave unread, before any step is taken.
 
@@ -176,9 +192,12 @@ class Objective:
     def _listed(self, rows: "_Rows") -> Tensor | float:
         if "list" not in self._parts:
             return 0.0
+        return rows.list_weight[rows.list_weight > 0] @ self._each_list(rows)
+
+    def _each_list(self, rows: "_Rows") -> Tensor:
         member = rows.list_weight[rows.group] > 0
         columns = {"scores": rows.scores[member], "group": rows.group[member], "ranks": rows.ranks[member]}
-        return rows.list_weight[rows.list_weight > 0] @ self._call("list", columns)
+        return self._call("list", columns)
 
     def _priors(self, scores: Tensor) -> Tensor | float:
         total: Tensor | float = 0.0

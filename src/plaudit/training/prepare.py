@@ -34,11 +34,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What training starts from: both parts, the rows that fell out (where, reason), and digests of what went in."""
+    """What training starts from: both parts, the rows that fell out (where, reason), those whose prompt was cut (where,
+    tokens), and digests of what went in.
+    """
 
     train: Part
     held: Part
     dropped: list[tuple[str, str]]
+    cut: list[tuple[str, int]]
     counts: dict[str, int]
     digests: dict[str, str]
     carried: int
@@ -127,9 +130,10 @@ def prepare(
         raise PlauditError(
             reason, advice="give the rows or files a weight, or leave the rows' own out: --ignore-columns"
         )
+    cut = [(found[i].source or found[i].id, n) for i in keep if (n := encoded[i].dropped_tokens)]
     counts.update(
         different=len(keep), train=len(sides["train"]), held_out=len(sides["held"]), dropped=len(dropped),
-        cut=sum(1 for i in keep if encoded[i].dropped_tokens), cut_tokens=sum(encoded[i].dropped_tokens for i in keep),
+        cut=len(cut), cut_tokens=sum(n for _, n in cut),
         shared_groups=len(np.intersect1d(sides["train"].groups, sides["held"].groups)),
     )  # fmt: skip
     digests = {
@@ -138,7 +142,7 @@ def prepare(
     grades = sides["train"].columns.strength
     if options.margin == "strength" and grades is not None:  # then they are part of what is learned
         digests["strength"] = digest(*map(repr, grades.tolist()))
-    return Prepared(sides["train"], sides["held"], dropped, dict(counts), digests, counts["carried"], rated)
+    return Prepared(sides["train"], sides["held"], dropped, cut, dict(counts), digests, counts["carried"], rated)
 
 
 def _held(found: Sequence[Preference], options: TrainOptions, seed: int) -> list[bool]:

@@ -48,7 +48,10 @@ def rehearse(
     steps = options.max_steps or max(round(options.epochs * steps_per_epoch(len(part), size)), 1)
     tried = trial(loaded.model, part, options)
     return {
-        "options": {**options.model_dump(), "learning_rate": options.peak()},
+        "options": {
+            **options.model_dump(), "learning_rate": options.peak(), "max_length": loaded.policy.max_length,
+            "eval_steps": judge.every(options, steps),
+        },
         "model": model,
         "way": verdict.reason,
         **extras.facts(),
@@ -146,6 +149,25 @@ def disk(model: Any, options: TrainOptions) -> int:
     return (options.save_total_limit + 1) * (model_bytes + 8 * moving) + 4 * everything
 
 
+def _alike(a: str, b: str) -> int:
+    """Characters until two texts differ."""
+    return next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+
+
+def shortened(texts: Mapping[str, str], keep: int = 400) -> dict[str, str]:
+    """The texts with the middle of their common beginning left out where that is long; all that differs stays.
+
+    >>> shortened({"chosen": "abcdefgh: yes", "rejected": "abcdefgh: no"}, keep=2)
+    {'chosen': 'ab [... 6 characters ...] : yes', 'rejected': 'ab [... 6 characters ...] : no'}
+    """
+    first, *others = texts.values()
+    shared = min((_alike(first, other) for other in others), default=0)
+    if shared <= 2 * keep:
+        return dict(texts)
+    middle = f" [... {shared - 2 * keep:,} characters ...] "
+    return {name: text[:keep] + middle + text[shared - keep :] for name, text in texts.items()}
+
+
 ROWS = {
     "read": "rows read", "readable": "preferences in them", "judged": "preferences with something to learn",
     "fitting": "of these, within what the model reads", "different": "of these, with unlike tokens",
@@ -157,7 +179,9 @@ ROWS = {
 
 def show(found: Mapping[str, Any]) -> None:
     """Print a rehearsal for a person."""
-    terminal.table("options", ["option", "value"], [(k, str(v)) for k, v in found["options"].items()])
+    values = dict(found["options"])
+    values["save_steps"] = values["save_steps"] or "at the best, and at the end"
+    terminal.table("options", ["option", "value"], [(k, str(v)) for k, v in values.items()])
     rows = [(ROWS.get(name, name), count) for name, count in found["rows"].items()]
     terminal.table("rows", ["", "count"], [*rows, ("steps", found["steps"])])
     t = found["tokens"]
@@ -170,7 +194,7 @@ def show(found: Mapping[str, Any]) -> None:
     size = lambda n: f"{n / 2**30:.1f} GiB" if n > 2**29 else f"{n / 2**20:.0f} MiB"  # noqa: E731
     print(f"memory: about {size(found['memory_bytes'])}; disk: up to {size(found['disk_bytes'])}")
     print(f"time: about {found['seconds'] / 60:.1f} minutes of forward and backward, as timed on one micro-batch\n")
-    for name, text in found["first"].items():
-        print(f"--- first preference, {name}, as the model reads it\n{terminal.clean(text, 1500)}\n")
+    for name, text in shortened(found["first"]).items():
+        print(f"--- first preference, {name}, as the model reads it\n{terminal.lines(text)}\n")
     for lost in found["dropped"]:
         print(f"dropped {terminal.clean(lost['where'])}: {terminal.clean(lost['reason'])}")

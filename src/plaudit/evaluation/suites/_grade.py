@@ -40,10 +40,12 @@ def by_scorer(name: str, scorer: Scorer, folder: Path, *, seed: int = 0, watch: 
     graded, scores = [], []
     refused: list[dict[str, str]] = []
 
+    cut: list[Preference] = []
+
     def leave(item: Preference, reason: str) -> None:
         refused.append({"where": place(item), "reason": reason})
 
-    for item, values in scored(scorer, (p for p in items if not is_withheld(p)), leave=leave):
+    for item, values in scored(scorer, (p for p in items if not is_withheld(p)), leave=leave, shorten=cut.append):
         graded.append(item)
         scores.append(values)
         if watch:
@@ -51,7 +53,7 @@ def by_scorer(name: str, scorer: Scorer, folder: Path, *, seed: int = 0, watch: 
     if not graded:
         raise PlauditError(f"{name}: no row could be scored", advice="; ".join(r["reason"] for r in refused[:1]))
     found = _grade(name, module, items, graded, scores, seed)
-    return replace(found, detail=found.detail | {"not_scored": refused})
+    return replace(found, detail=found.detail | {"not_scored": refused, "cut": len(cut)})
 
 
 def scorable(name: str, folder: Path) -> list[Preference]:

@@ -37,6 +37,11 @@ def voter(found: Mapping[str, Any]) -> str:
     return "the scorer" if len(found["members"]) == 1 else "the panel"
 
 
+def better(found: Mapping[str, Any]) -> str:
+    """What may vote better."""
+    return "other scorers" if found["voters"]["scorer"] else "a stronger --model"
+
+
 def seen(found: Mapping[str, Any]) -> bool:
     """May the votes have learned the labels they are held against?"""
     return not found["folds"]
@@ -218,7 +223,7 @@ def _cure(found: Mapping[str, Any]) -> str:
         return (
             f"There is little to learn from in {counted(found['accuracy']['n'], 'comparison')}: bring more rows first"
         )
-    return "Try a stronger model or more rows"
+    return "Bring more rows or other scorers" if found["voters"]["scorer"] else "Try a stronger model or more rows"
 
 
 def limits(found: Mapping[str, Any]) -> dict[str, str]:

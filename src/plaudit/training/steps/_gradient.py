@@ -100,7 +100,10 @@ def gradient(
             accelerator.backward(loss * (0 if spare else ranks))  # ranks average, the batch's sum is wanted
         if not spare:
             scores = _even(scores).detach()
-            trouble = trouble or unsound(scores, "score", batch) or unsound(loss, "loss", batch)
+            trouble = trouble or unsound(scores, "score", batch)
+            if trouble is None and not bool(loss.detach().isfinite()):
+                rows = [batch.rows[int(g)] for g in objective.culprits(scores, batch)]
+                trouble = Diverged(f"a loss is {float(loss.detach())}", rows=rows or batch.rows)
             dearest = max(dearest, (facts["loss_sum"] - facts["blank_sum"], batch.rows))
             if seen is not None:
                 seen[batch.side["slot"]] = scores.cpu().float()
@@ -235,10 +238,7 @@ def beyond(sums: Mapping[str, float], around: Around, rows: Sequence[int]) -> Di
     if not around.factor or not around.seen or sums["loss_sum"] <= around.factor * usual:
         return None
     message = f"the loss is {sums['loss_sum']:.4g}, more than {around.factor:g} times what is usual here ({usual:.4g})"
-    advice = (
-        "the update was not applied and the last checkpoint is whole; lower --learning-rate, look at these rows, or "
-        "raise --divergence-factor (0 lets any finite loss pass)"
-    )
+    advice = "lower --learning-rate, look at these rows, or raise --divergence-factor (0 lets any finite loss pass)"
     return Diverged(message, advice=advice, rows=rows)
 
 
