@@ -73,6 +73,20 @@ def test_the_committee_says_what_it_was_trained_on_and_its_members_share_a_cente
     assert np.abs(votes.mean(1)).max() < 0.2  # about 0 over what was audited, so their spread is about the responses
 
 
+def test_length_may_choose_its_direction_in_every_file():
+    """Pooled, two files that pull in opposite directions hide how far length alone gets (HH's helpful and harmless)."""
+    longer = np.repeat([1, -1, -1, 1], [180, 120, 180, 120]).astype(float)
+    file = np.repeat(["a.jsonl", "b.jsonl"], 300).astype(object)
+    votes = np.where(file == "a.jsonl", longer, -longer)  # nothing but length, told by file
+    pooled, told = (beside_length(votes, longer, np.arange(600), f) for f in (None, file))
+    assert pooled["score"] == 0.5
+    assert not pooled["mere"]
+    assert (told["prefers"], told["otherwise"], told["score"], told["sides"]) == ("longer", ["b.jsonl"], 0.6, 1.0)
+    assert (told["ahead"], told["mere"]) == (0.0, True)
+    unsure = np.repeat(["a.jsonl", "b.jsonl"], [590, 10]).astype(object)  # ten rows say no direction
+    assert beside_length(votes, longer, np.arange(600), unsure)["otherwise"] == []
+
+
 def test_votes_are_mere_length_only_where_they_follow_it():
     draw = np.random.Generator(np.random.PCG64(0))
     longer, group = np.where(np.arange(400) % 20 < 11, 1, -1), np.arange(400)  # 55 % of the better ones are longer

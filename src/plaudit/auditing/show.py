@@ -73,9 +73,10 @@ def _next(found: Mapping[str, Any], files: Sequence[str], output_dir: str, again
 
 def _length(found: Mapping[str, Any]) -> None:
     length = found["length"]
-    sides = "" if length["sides"] is None else f"; it votes for the {length['prefers']} one in {length['sides']:.1%}"
+    side = words.side(length)
+    sides = "" if length["sides"] is None else f"; it votes for the {side} one in {length['sides']:.1%}"
     terminal.note(
-        f"the {length['prefers']} response alone agrees with {length['score']:.1%}; {words.voter(found)} is ahead by "
+        f"the {side} response alone agrees with {length['score']:.1%}; {words.voter(found)} is ahead by "
         f"{100 * length['ahead']:+.1f} points ({100 * length['low']:+.1f} to {100 * length['high']:+.1f}){sides}"
     )
     if words.near_length(found):

@@ -58,7 +58,9 @@ def document(
         "thresholds": signals.facts["thresholds"],
         "temperature": {str(k): v for k, v in dict(signals.facts["temperature"]).items()},  # type: ignore[call-overload]
         "accuracy": right,
-        "length": beside_length(signals["mean"][judged], signals["chosen_is_longer"][judged], case.group[judged]),
+        "length": beside_length(
+            signals["mean"][judged], signals["chosen_is_longer"][judged], case.group[judged], files_of(signals)[judged]
+        ),
         "likeness": _likeness(alike),
         "sources": by_column(signals, files_of(signals), votes),
         "tags": by_tag(case, signals, votes),
@@ -121,30 +123,36 @@ def accuracy(mean: NDArray, group: NDArray) -> dict[str, Any]:
     return {"score": float(right.mean()), "low": found.low, "high": found.high, "n": len(right)}
 
 
-def beside_length(mean: NDArray, longer: NDArray, group: NDArray) -> dict[str, Any]:
+def beside_length(mean: NDArray, longer: NDArray, group: NDArray, file: NDArray | None = None) -> dict[str, Any]:
     """Are the votes more than length? Rows [P]; `longer` is 1, 0 or -1 as the better response is longer or shorter.
 
-    `score`: labels that length alone gets right, in the direction that suits the file (`prefers`); `sides`: votes that
-    go the same way as length; `ahead`: the committee's agreement minus length's on the same rows, 95 % interval.
-    `mere`: the votes follow length more often than chance and are not surely better than it.
+    `score`: labels that length alone gets right, in the direction that suits them (`prefers`), or that suits the rows
+    of a `file` where that one surely goes the other way (`otherwise`: HH's two parts do, and pooled they hide it).
+    `sides`: votes that go the same way as length; `ahead`: the committee's agreement minus length's on the same rows,
+    95 % interval. `mere`: the votes follow length more often than chance and are not surely better than it.
 
     >>> found = beside_length(np.array([1.0, 1, -1, 1]), np.array([1, 1, 1, -1]), np.arange(4))
     >>> found["prefers"], found["score"], found["sides"], found["ahead"]
     ('longer', 0.75, 0.5, 0.0)
     """
     if not len(mean):
-        return {"prefers": None, "score": None, "sides": None, "ahead": None, "low": None, "high": None,
-                "mere": False}  # fmt: skip
+        return {"prefers": None, "otherwise": [], "score": None, "sides": None, "ahead": None, "low": None,
+                "high": None, "mere": False}  # fmt: skip
     credit = (longer > 0) + 0.5 * (longer == 0)
     prefers = "longer" if credit.mean() >= 0.5 else "shorter"
     credit = credit if prefers == "longer" else 1 - credit
+    names = np.zeros(len(mean)) if file is None else file
+    parts = [name for name in np.unique(names) if not (names == name).all()]
+    level = 1 - 0.05 / max(len(parts), 1)  # of every file looked at (Bonferroni)
+    otherwise = [n for n in parts if mean_interval(credit[names == n], group[names == n], level=level).high < 0.5]
+    credit = np.where(np.isin(names, otherwise), 1 - credit, credit)
     right = (mean > 0) + 0.5 * (mean == 0)
     gap = difference_interval(right, credit, group)
     told = (longer != 0) & (mean != 0)
     same = (right == credit)[told].astype(float)
     follows = bool(told.any()) and mean_interval(same, group[told]).low > 0.5
     return {
-        "prefers": prefers, "score": float(credit.mean()),
+        "prefers": prefers, "otherwise": list(map(str, otherwise)), "score": float(credit.mean()),
         "sides": float(same.mean()) if told.any() else None, "ahead": float(right.mean() - credit.mean()),
         "low": gap.low, "high": gap.high, "mere": follows and gap.low <= 0,
     }  # fmt: skip

@@ -83,6 +83,20 @@ def mere_length(found: Mapping[str, Any]) -> bool:
     return bool((found.get("length") or {}).get("mere"))
 
 
+def side(length: Mapping[str, Any]) -> str:
+    """Which response length alone takes.
+
+    >>> side({"prefers": "longer", "otherwise": []}), side({"prefers": "longer", "otherwise": ["b.jsonl"]})
+    ('longer', 'longer, or in b.jsonl the shorter,')
+    """
+    files, prefers = length.get("otherwise") or [], length["prefers"]
+    if not files:
+        return prefers
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    where = ", ".join(visible(file, NAME) for file in files[:3]) + more
+    return f"{prefers}, or in {where} the {'shorter' if prefers == 'longer' else 'longer'},"
+
+
 def near_length(found: Mapping[str, Any]) -> bool:
     """Do the votes not follow length, and are yet not surely better than it?"""
     length = found.get("length") or {}
@@ -151,11 +165,11 @@ def _length(found: Mapping[str, Any]) -> str:
         return ""
     between = f"{100 * length['low']:+.1f} to {100 * length['high']:+.1f}"
     text = (
-        f"Is it just length? The {length['prefers']} response alone agrees with {share(length['score'])} of the "
+        f"Is it just length? The {side(length)} response alone agrees with {share(length['score'])} of the "
         f"labels; {voter(found)} is {100 * length['ahead']:+.1f} points ahead ({between})"
     )
     if length["sides"] is not None:
-        text += f" and votes for the {length['prefers']} one in {share(length['sides'])}"
+        text += f" and votes for the {side(length)} one in {share(length['sides'])}"
     doubt = " Not surely more than length: what it calls wrong may only be short or long." if mere_length(found) else ""
     if near_length(found):
         doubt = (
@@ -257,8 +271,12 @@ def agreed(checks: Mapping[str, Mapping[str, Any]]) -> str:
 
 def company(checks: Mapping[str, Mapping[str, Any]]) -> str:
     """The scorers that need no model, beside the committee."""
-    alone = checks.get("skews", {}).get("value", {}).get("length_only")
-    return f"For comparison: length alone agrees with {share(alone)}, a coin with 50 %." if alone else ""
+    value = checks.get("skews", {}).get("value", {})
+    alone, knowing = value.get("length_only"), value.get("length_only_by_file")
+    if not alone:
+        return ""
+    more = f" ({share(knowing)} where it may choose by file)" if knowing and knowing > max(alone, 1 - alone) else ""
+    return f"For comparison: the longer response alone agrees with {share(alone)}{more}, a coin with 50 %."
 
 
 def offer(penalty: float | None, written: float) -> str:
