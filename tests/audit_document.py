@@ -26,6 +26,7 @@ def influence(text=str):
     group = {"n": 30, "loss": 0.7, "loss_after": 0.6, "accuracy": 0.5, "accuracy_after": 0.6}
     ahead = {"score": 0.01, "low": -0.02, "high": 0.04}
     offer = {"lightest": 0.5, "heaviest": 1.5, "loss_gap": 0.1, "accuracy_gap": 0.2,
+             "loss_gap_change": {"low": -0.03, "high": 0.01},
              "accuracy": {"score": 0.7, "low": 0.6, "high": 0.8}, "ahead": ahead}  # fmt: skip
     return {
         "head": text("a linear head on tiny, layer 2, read"), "harmful": 0.4, "agreement": 0.8,

@@ -111,7 +111,8 @@ def test_the_trade_is_judged_by_rows_without_a_say_in_the_weights():
     assert offers[2].standing.loss_gap < offers[0].standing.loss_gap  # they want different things, so weights help
     assert offers[2].standing.accuracy[1] > offers[0].standing.accuracy[1]
     assert offers[0].weights == (1.0, 1.0)
-    assert offers[0].ahead[:2] == (0.0, 0.0)
+    assert offers[0].ahead[:2] == offers[0].closed == (0.0, 0.0)
+    assert offers[2].closed[1] < 0  # surely narrower
     document = trade_document(offers, 0.1)
     assert document["groups"]["1"]["n"] == (GROUPS == 1).sum()
     assert document["groups"]["1"]["loss_after"] == offers[2].standing.loss[1]

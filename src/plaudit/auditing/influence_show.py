@@ -64,7 +64,7 @@ def show_influence(found: Mapping[str, Any]) -> None:
             terminal.note(f"and {len(groups) - GROUPS:,} more groups in audit.json")
         terminal.table(
             "what fair weights buy and cost",
-            ["", "weights", "gap in loss", "gap in agreement", "agreement", "more than without, 95 %"],
+            ["", "weights", "gap in loss", "change, 95 %", "gap in agreement", "agreement", "more than without, 95 %"],
             [_offer(o, fair["penalty"]) for o in fair["offers"]],
         )  # fmt: skip
     for text in words.fair_notes(fair):
@@ -73,7 +73,9 @@ def show_influence(found: Mapping[str, Any]) -> None:
 
 def _offer(offer: Mapping[str, Any], written: float) -> tuple[Any, ...]:
     ahead = f"{100 * offer['ahead']['low']:+.1f} to {100 * offer['ahead']['high']:+.1f} points"
+    change = f"{offer['loss_gap_change']['low']:+.3f} to {offer['loss_gap_change']['high']:+.3f}"
+    change = "" if offer["penalty"] is None else change
     return (
         words.offer(offer["penalty"], written), f"{offer['lightest']:.2f}-{offer['heaviest']:.2f}", offer["loss_gap"],
-        offer["accuracy_gap"], offer["accuracy"]["score"], "" if offer["penalty"] is None else ahead,
+        change, offer["accuracy_gap"], offer["accuracy"]["score"], "" if offer["penalty"] is None else ahead,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from plaudit.auditing.influence import Rows, fit_head, unit_scale
 from plaudit.auditing.influence_fair import FEWEST, Standing, crossed, standing_of
 from plaudit.auditing.influence_noise import pick_ridge
-from plaudit.metrics.intervals import Interval, difference_interval
+from plaudit.metrics.intervals import Interval, difference_interval, drawn_means, percentiles
 from plaudit.training.heads import RIDGES
 
 TRIED = (10.0, 1.0, 0.1)  # penalties in the table; the middle one makes the column `fair_weight`
@@ -23,12 +23,15 @@ TRIED = (10.0, 1.0, 0.1)  # penalties in the table; the middle one makes the col
 
 @dataclass(frozen=True)
 class Offer:
-    """One penalty (None: no weights): the range of its weights, how groups stand, accuracy less that without."""
+    """One penalty (None: no weights): the range of its weights, how groups stand, accuracy less that without, and the
+    interval of the widest gap in loss less that without.
+    """
 
     penalty: float | None
     weights: tuple[float, float]
     standing: Standing
     ahead: Interval
+    closed: tuple[float, float]
 
 
 def trade(
@@ -64,10 +67,29 @@ def trade(
         Offer(
             None if at == 0 else penalties[at - 1], ranges[at],
             standing_of(loss[at], margin[at], rows.target, kind, clusters),
-            difference_interval(right[at], right[0], clusters[strict]),
+            difference_interval(right[at], right[0], clusters[strict]), gap_change(loss[at], loss[0], kind, clusters),
         )
         for at in range(len(penalties) + 1)
     ]  # fmt: skip
+
+
+def gap_change(
+    loss: NDArray[np.float64], before: NDArray[np.float64], kind: NDArray, clusters: NDArray
+) -> tuple[float, float]:
+    """95 % interval of the widest gap in mean loss between groups, less the gap `before`; whole prompt groups drawn.
+
+    >>> kind, before = np.repeat(["a", "b"], 100), np.repeat([1.0, 3.0], 100)
+    >>> [round(end, 6) for end in gap_change(before / 2, before, kind, np.arange(200))]
+    [-1.0, -1.0]
+    """
+    kind = np.asarray(kind).astype(object)
+    mine = (kind[:, None] == np.unique(kind[kind != ""])[None]).astype(float)
+    drawn = drawn_means(np.hstack([mine, mine * before[:, None], mine * loss[:, None]]), clusters)
+    n, then, now = np.split(drawn, 3, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ends = [np.nanmax(total / n, axis=1) - np.nanmin(total / n, axis=1) for total in (now, then)]
+    low, high = percentiles(ends[0] - ends[1])
+    return float(low), float(high)
 
 
 def trade_document(offers: Sequence[Offer], penalty: float) -> dict[str, Any]:
@@ -88,7 +110,7 @@ def _offer(offer: Offer, without: float) -> dict[str, Any]:
     s = offer.standing
     return {
         "penalty": offer.penalty, "lightest": offer.weights[0], "heaviest": offer.weights[1], "loss_gap": s.loss_gap,
-        "accuracy_gap": s.accuracy_gap,
+        "loss_gap_change": {"low": offer.closed[0], "high": offer.closed[1]}, "accuracy_gap": s.accuracy_gap,
         "accuracy": {"score": s.overall, "low": s.interval.low, "high": s.interval.high},
         "ahead": {"score": s.overall - without, "low": offer.ahead.low, "high": offer.ahead.high},
     }  # fmt: skip
