@@ -247,7 +247,8 @@ def test_influence_and_tags_are_on_the_page_when_they_were_asked_for(columns):
     for part in (
         "By tag: topic", "and 3 more values with 17 comparisons", "a linear head on tiny, layer 2, read, whatever",
         "Who is served how well, by tag:topic?", "without 40.0 % of the comparisons", "rank correlation +0.80",
-        "penalty 1 (column fair_weight) 0.500 1.500 0.100 −0.03 to +0.01 20.0 % 70.0 % −2.00 to +4.00", "no weights 0.500",
+        "penalty 1 (column fair_weight) 0.500 1.500 0.100 −0.03 to +0.01 20.0 % 70.0 % −2.00 to +4.00",
+        "no weights 0.500",
         "fewer than 20 comparisons were at hand: birds (in 5 of 5 folds)", "4 comparisons do not say",
         "per value of the tag topic", "30 – 10.0 % to 30.0 % empty",
     ):  # fmt: skip

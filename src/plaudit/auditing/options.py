@@ -14,7 +14,7 @@ class AuditOptions(ReadOptions, TrustOptions):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     model: str = ""
-    """Trunks whose hidden states the members read, comma separated: embedded models, local folders, hub ids."""
+    """Models whose hidden states the members read, comma separated: minilm-l6, smollm2-135m, a folder or a hub id."""
     scorer: str = ""
     """Vote with these trained scorers instead, comma separated. They vote in-sample on rows they were trained on."""
     folds: int = Field(default=5, ge=2)

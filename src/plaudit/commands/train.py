@@ -43,7 +43,7 @@ def train(
     columns:
         Rename columns before reading: prompt=question,chosen=good.
     dry_run:
-        Print what would happen (options, rows, tokens, first rendered pair, memory) and stop.
+        Print what would happen (options, rows, tokens, first rendered pair, memory, disk, time) and stop.
     json:
         Print run.json on stdout.
     """

@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct, a decoder of 134.5 M parameters with a chat template and 8,192 positions.
+"""SmolLM2-135M-Instruct from a 4-bit file: a decoder of 134.5 M parameters with a chat template and 8,192 positions.
 
 The weights are de-quantised from a 4-bit file (GGUF Q4_1), and that rounding stays in them: good for tests and demos,
 not to be compared with published SmolLM2 numbers.
