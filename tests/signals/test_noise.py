@@ -70,7 +70,7 @@ def test_a_rate_is_inside_up_to_the_95_percent_point_of_chi_square():
 
 def test_a_silent_vote_counts_for_both_sides_alike():
     """Turning every label round is a slope of the other sign, also where votes of 0 share a bin with others."""
-    mean = np.concatenate([np.zeros(151), np.repeat([5.0, -5.0], [350, 100])])  # 200 bins, so three votes or four
+    mean = np.concatenate([np.zeros(100), np.repeat([5.0, -5.0], [350, 100])])  # 150 bins of three, 50 of two
     slopes = np.array([0.1, 1.0])
     np.testing.assert_allclose(_likelihood(-mean, slopes), _likelihood(mean, -slopes), rtol=1e-12)
 
