@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,10 +12,12 @@ import pytest
 from plaudit.auditing import store
 from plaudit.auditing.audit import audit
 from plaudit.auditing.cache import prune
+from plaudit.auditing.material import docket, gather
 from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.show import _rates as show_rates
 from plaudit.auditing.show import show
-from plaudit.auditing.summary import beside_length, noise_document
+from plaudit.auditing.summary import accuracy, beside_length, noise_document, suspicious
+from plaudit.auditing.vote import fold_of
 from plaudit.data.read import read
 from plaudit.data.worlds import make
 from plaudit.data.worlds._files import lines, row
@@ -22,9 +25,11 @@ from plaudit.data.write import write
 from plaudit.errors import OptionError, PlauditError
 from plaudit.evaluation.evaluate import evaluate
 from plaudit.models import features as feature_room
-from plaudit.records import group
+from plaudit.records import group, pair
 from plaudit.rewards.load import load
 from plaudit.signals.noise import estimate
+from plaudit.signals.price import verdict
+from plaudit.signals.votes import Signals
 
 ROWS = 90
 
@@ -96,6 +101,37 @@ def test_votes_are_mere_length_only_where_they_follow_it():
     assert not beside_length(unlike, longer, group)["mere"]
     better = np.where(draw.random(400) < 0.9, 1.0, longer)  # follows length where it errs, and is surely ahead
     assert not beside_length(better, longer, group)["mere"]
+
+
+def test_the_interval_of_the_accuracy_draws_whole_prompts():
+    right, prompts = np.repeat([-1.0, 1.0] * 20, 10), np.repeat(np.arange(40), 10)
+    whole, rows = accuracy(right, prompts), accuracy(right, np.arange(400))
+    assert whole["high"] - whole["low"] > 2.5 * (rows["high"] - rows["low"])
+
+
+def test_the_seed_draws_the_folds_and_prompts_stay_whole(file):
+    case = docket(gather(file), {})
+    folds = [fold_of(case, AuditOptions(model="tiny", seed=seed)) for seed in (0, 1)]
+    assert (folds[0] != folds[1]).any()
+    assert len(np.unique(case.group)) < len(case.group)  # one prompt has two rows
+    for fold in folds:
+        assert len(set(zip(case.group, fold))) == len(np.unique(case.group))
+        assert len(np.unique(fold)) == 5
+
+
+def test_pairs_to_look_at_come_by_doubt_each_once_and_without_ties(tmp_path):
+    rows = [pair(f"Why {i}?", f"because {i}", "no", id=f"r{i}") for i in range(6)]
+    rows = [*rows, replace(rows[1], id="again"), group("Which?", ("a", "b"), (0, 0), id="tie")]
+    write(rows, "canonical", tmp_path / "rows.jsonl")
+    case = docket(gather(tmp_path / "rows.jsonl"), {})
+    p = np.array([0.3, 0.8, 0.1, 0.6, 0.9, 0.2, 0.8, 0.95])
+    some = dict.fromkeys(("mean", "std", "vote_share"), p)
+    source = np.array([r.source for r in case.preferences], object)
+    signals = Signals({"p_disagree": p, "verdict": verdict(p), "source": source, **some}, {})
+    shown = suspicious(case, signals, 4)
+    assert [s.id for s in shown] == ["r4", "r1", "r3", "r0"]
+    assert [s.p_disagree for s in shown] == [0.9, 0.8, 0.6, 0.3]
+    assert (shown[0].source, shown[0].verdict, shown[0].chosen) == ("rows.jsonl:5", "wrong", "because 4")
 
 
 def test_groups_that_cannot_be_made_even_are_refused_before_the_pass(file, monkeypatch):

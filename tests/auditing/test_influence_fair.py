@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plaudit.auditing.influence import Rows, fit_head
+from plaudit.auditing.influence import Rows, fit_head, unit_scale
 from plaudit.auditing.influence_columns import columns
 from plaudit.auditing.influence_fair import cross_fitted, crossed, fairif, kinds_of, standing, thin
 from plaudit.auditing.influence_noise import harm, pick_ridge
@@ -126,6 +126,17 @@ def test_the_trade_is_judged_by_rows_without_a_say_in_the_weights():
     assert trade_document([], 1.0) == {"groups": {}, "offers": []}
 
 
+def test_what_weights_buy_is_told_by_whole_prompts():
+    prompts = np.repeat(np.arange(120), 5)  # every comparison five times over
+    rows, kind = TRAIN.take(prompts), GROUPS[prompts]
+    offers = [
+        trade(rows, kind, prompts % 3, clusters, penalties=(0.1,), ridges=(0.01,), fewest=10)[1]
+        for clusters in (prompts, np.arange(600))
+    ]
+    for whole, apart in ([o.ahead for o in offers], [o.standing.interval for o in offers]):
+        assert whole.high - whole.low > 1.7 * (apart.high - apart.low)
+
+
 def test_cross_fitted_weights_do_not_rest_on_a_row_s_own_group():
     fold = np.arange(600) % 5
     before = cross_fitted(TRAIN, GROUPS, fold, penalty=1.0, fewest=10)
@@ -168,6 +179,15 @@ def test_standing_counts_ties_of_scores_half_and_leaves_labelled_ties_out():
     assert found.accuracy.tolist() == [1.0, 0.5]
     assert found.overall == pytest.approx(2.5 / 3)
     assert found.rows.tolist() == [2, 2]
+
+
+def test_the_interval_of_a_standing_draws_whole_prompts():
+    x, prompts = np.repeat([-1.0, 1.0] * 20, 10)[:, None], np.repeat(np.arange(40), 10)
+    rows = Rows(x, np.ones(400), np.ones(400), np.zeros(400))
+    head = fit_head(Rows(np.ones((1, 1)), np.ones(1), np.ones(1), np.zeros(1)), 0.1)
+    kind = np.where(np.arange(400) % 2, "a", "b")
+    whole, apart = (standing(head, rows, kind, clusters).interval for clusters in (prompts, np.arange(400)))
+    assert whole.high - whole.low > 2.5 * (apart.high - apart.low)
 
 
 def planted(n: int, rate: float, seed: int, draws: int = 0):
@@ -227,6 +247,19 @@ def test_influence_needs_folds():
     with pytest.raises(PlauditError, match="two folds"):
         harm(rows, np.zeros(20, int))
     assert pick_ridge(rows, np.zeros(20, int), (0.1, 0.2, 0.3), np.ones(8)) == 0.2
+
+
+def test_a_ridge_is_picked_by_the_folds_held_out():
+    """Labels that say nothing: a supple head learns them by heart, and on other folds only a stiff one loses little."""
+    draw = np.random.Generator(np.random.PCG64(0))
+    x = draw.normal(0, 1, (60, 40)) * np.where(draw.random(60) < 0.5, 1, -1)[:, None]
+    rows, fold, scale = Rows(x, np.ones(60), np.ones(60), np.zeros(60)), np.arange(60) % 3, unit_scale(x)
+    ridges = (1e-3, 0.1, 10.0)
+    by_hand = [
+        sum(fit_head(rows.take(fold != f), r, scale=scale).losses(rows.take(fold == f)).sum() for f in range(3))
+        for r in ridges
+    ]
+    assert pick_ridge(rows, fold, ridges, scale) == ridges[int(np.argmin(by_hand))] == 10.0
 
 
 def test_groups_by_what_a_row_says():

@@ -18,7 +18,7 @@ from plaudit.data import patch_edits, patch_pairs
 from plaudit.data.limits import Limits
 from plaudit.data.patch import Edit, entry, patch, trimmed, undo
 from plaudit.data.patch_edits import Plan
-from plaudit.data.patch_rows import Manner, Ruling, ruled, values_of
+from plaudit.data.patch_rows import Manner, Ruling, ruled, signed, values_of
 from plaudit.data.patch_spans import contents, spans
 from plaudit.data.read import read
 from plaudit.data.sources import form_of
@@ -86,6 +86,11 @@ def repaired(path, layout, rule, manner=None, table=None, room=patch_edits):
 
 def whole(path):
     return b"".join(contents(str(path)))
+
+
+def test_a_margin_of_exchanged_sides_has_the_sign_that_was_asked_for():
+    asked = {sign: [signed(margin, sign) for margin in (-2.0, 3.0)] for sign in ("negate", "keep", "abs")}
+    assert asked == {"negate": [2.0, -3.0], "keep": [-2.0, 3.0], "abs": [2.0, 3.0]}
 
 
 # --- files: rows in every framing, with whatever may stand between and around them ----------------------------------
@@ -239,11 +244,12 @@ def judged(path, layout):
 
 def check_values(before, after, layout, rule, plan):
     """Every comparison stands as it was ruled, or as it was where the row was counted as left."""
-    wanted, left, unchanged = [], 0, 0
+    wanted, left, moved = [], 0, 0
     for row, pairs in judged(before, layout):
         rulings = [rule(p, *p.comparisons()[0]) for p in pairs]
         if pairs and len(pairs) == len(row.records) and all(r is not None and r.weight == 0 for r in rulings):
             if row.reason is None:
+                moved += 1
                 continue
         wanted.append(([ruled(p, r) for p, r in zip(pairs, rulings, strict=True)], [values_of(p) for p in pairs]))
     if not wanted:
@@ -256,8 +262,10 @@ def check_values(before, after, layout, rule, plan):
         as_ruled = len(have) == len(new) and all(map(alike, have, new))
         assert as_ruled or have == own, (have, new)
         left += not as_ruled
-        unchanged += have == own
+        moved += have != own
     assert left <= sum(plan.left.values()) + plan.counts["lists"]
+    filled = plan.manner.fill or plan.manner.strength == "always"  # columns that say what was so anyway
+    assert moved <= plan.counts["changed"] if filled else moved == plan.counts["changed"]
 
 
 def alike(one, two):

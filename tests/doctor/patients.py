@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from functools import wraps
 
 import torch
+from transformers import LlamaForSequenceClassification as Llama
 
 from plaudit import folders
 from plaudit.models import checkpoint, template
@@ -33,3 +35,17 @@ def rewrite(path, **values):
     document = json.loads(path.read_text())
     document.update(values)
     path.write_text(json.dumps({k: v for k, v in document.items() if v is not None}))
+
+
+def swayed(monkeypatch, by):
+    """Llama's numbers, moved by the company they are read in: `by(ids, mask)` is added to a padded batch's."""
+    steady = Llama.forward
+
+    @wraps(steady)
+    def forward(self, input_ids, attention_mask=None, **more):
+        found = steady(self, input_ids=input_ids, attention_mask=attention_mask, **more)
+        if attention_mask is not None:
+            found.logits = found.logits + by(input_ids, attention_mask)[:, None]
+        return found
+
+    monkeypatch.setattr(Llama, "forward", forward)

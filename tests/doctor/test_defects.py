@@ -357,6 +357,17 @@ def test_lengths_that_disagree(ill):
     assert "trained with 512 tokens" in check.advice
 
 
+@pytest.mark.parametrize(("family", "takes"), [("llama", 512), ("roberta", 511)])
+def test_a_tokenizer_that_allows_more_than_the_model_takes(ill, family, takes):
+    folder = ill(family)
+    for says in (takes, takes + 1):
+        tokenizer(folder, lambda t, says=says: setattr(t, "model_max_length", says))
+        check = look(folder, "length").check("length")
+        assert check.status == "pass"
+        told = f"its tokenizer allows {says} tokens, the model takes {takes}; set model_max_length to {takes}"
+        assert check.advice == (told if says > takes else "")
+
+
 def test_a_truncation_inside_the_tokenizer_file(ill):
     folder = ill()
     cut = {"direction": "Right", "max_length": 128, "strategy": "LongestFirst", "stride": 0}
@@ -372,6 +383,15 @@ def test_bfloat16_ties_are_counted_and_gate_nothing(ill):
     report = look(folder)
     assert report.ok
     assert "pairs tie exactly" in report.check("bf16-ties").advice
+
+
+@pytest.mark.parametrize(("longest", "told"), [(28, ""), (SHORT, "change order")])
+def test_how_far_bfloat16_moves_scores_is_told_whether_or_not_their_order_changes(healthy, longest, told):
+    check = examine(healthy("llama"), longest=longest, only=["bf16-ties"]).check("bf16-ties")
+    assert check.status == "pass"
+    assert told in check.advice
+    assert bool(told) == bool(check.advice)
+    assert 1e-3 < check.deviation < 0.3
 
 
 @pytest.mark.parametrize("what", ["nothing", "empty", "rubbish", "cut"])

@@ -1,11 +1,14 @@
-"""Every path and every diagnosis keeps its room's promises."""
+"""Every path and every diagnosis keeps its room's promises; a path that batches tells a model swayed by its batch."""
+
+from importlib.util import find_spec
 
 import pytest
-from patients import SHORT
+import torch
+from patients import SHORT, swayed
 
 from plaudit import catalog
 from plaudit.doctor.defects import _contract as of_defects
-from plaudit.doctor.examine import DEFECTS, PATHS
+from plaudit.doctor.examine import DEFECTS, PATHS, examine
 from plaudit.doctor.paths import _contract as of_paths
 from plaudit.doctor.subject import open_subject
 
@@ -38,3 +41,26 @@ def test_every_path(name, check, family, subject):
 @pytest.mark.parametrize("name", catalog.names(DEFECTS))
 def test_every_diagnosis(name, check, family, subject):
     check(catalog.load(DEFECTS, name), subject(family))
+
+
+RIGHT = {"batched", "right-padded"} | ({"trl"} if find_spec("trl") else set())
+COMPANY = {
+    "how many stand beside it": (
+        lambda ids, mask: torch.full((len(ids),), 0.1 * (len(ids) - 1)),
+        RIGHT | {"left-padded"},
+    ),
+    "padding after it": (lambda ids, mask: 0.1 * (mask[:, -1] == 0), RIGHT),
+    "padding before it": (lambda ids, mask: 0.1 * (mask[:, 0] == 0), {"left-padded"}),
+}
+
+
+@pytest.mark.parametrize("what", COMPANY)
+def test_a_model_that_is_swayed_by_its_batch_fails_where_it_is_batched(what, healthy, monkeypatch):
+    by, where = COMPANY[what]
+    swayed(monkeypatch, by)
+    names = [name.replace("_", "-") for name in catalog.names(PATHS)]
+    report = examine(healthy("llama"), longest=SHORT, only=names)
+    failed = {c.name: c.deviation for c in report.checks if c.status == "fail"}
+    assert set(failed) == where
+    assert all(deviation > 1e-3 for deviation in failed.values())
+    assert {c.name for c in report.checks if c.status == "pass"} == {"loads", *names} - where - ({"trl"} - RIGHT)

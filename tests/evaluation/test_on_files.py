@@ -75,6 +75,12 @@ def test_breakdown_by_length_turns_and_tags():
     }  # fmt: skip
 
 
+def test_a_tag_value_of_nine_rows_has_no_line():
+    rows = [pair(f"{i}", "long", "x", tags={"topic": "a" if i < 30 else "b" if i < 40 else "c"}) for i in range(49)]
+    found = plaudit.evaluate("length", rows).breakdown
+    assert {line["value"]: line["n"] for line in found if line["by"] == "tag topic"} == {"a": 30, "b": 10}
+
+
 def test_ratings_without_ranks_are_correlated():
     rows = [group(f"{i}", ["x" * i], None, ratings=({"quality": float(i)},)) for i in range(1, 40)]
     line = plaudit.evaluate("length", rows).results[0]

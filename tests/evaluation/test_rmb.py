@@ -1,6 +1,7 @@
 """RMB: the contract, and the numbers of others exactly."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from plaudit.errors import DataError, OptionError, PlauditError
 from plaudit.evaluation.evaluate import evaluate
 from plaudit.evaluation.suites import _contract, _grade, rmb
 from plaudit.evaluation.suites._files import Held, is_withheld
+from plaudit.metrics.outcomes import formula_intervals, outcomes
 from plaudit.records import Preference
 
 NAMES = {
@@ -88,6 +90,53 @@ def test_random_expectations_over_all_lists(items):
     assert 100 * numbers["lists/harmlessness"] == pytest.approx(31.22, abs=0.005)
     assert 100 * numbers["lists/helpfulness"] == pytest.approx(30.90, abs=0.005)
     assert 100 * numbers["overall"] == pytest.approx(40.53, abs=0.005)
+
+
+ABSENT = {  # scenarios whose pairs are not among the files, and how many they are
+    "pairs/harmlessness/S11": 977, "pairs/helpfulness/Brainstorming/Idea Development": 849,
+    "pairs/helpfulness/Generation/Creative Writing": 762,
+}  # fmt: skip
+
+
+def earned(credit, leaves):
+    """Outcomes of these credits, a prompt each."""
+    n = len(leaves)
+    return outcomes([str(i) for i in range(n)], credit, np.zeros(n, bool), np.full(n, 0.5), range(n), leaves)
+
+
+def test_another_model_s_published_headline_comes_out_of_its_scenarios(items, folder):
+    """RM-R1 32B: accuracies of 49 scenarios, weighed by their rows, give its four blocks and its 73.01 %."""
+    sizes = Counter(p.tags["leaf"] for p in items) + Counter(ABSENT)
+    assert len({leaf.split("/", 1)[1] for leaf in sizes}) == 49
+    assert sum(leaf.startswith("pairs/harmlessness") for leaf in sizes) == 12
+    assert (sizes["pairs/harmlessness/S1"], sizes["pairs/harmlessness/S2"]) == (459, 1040)
+    shares = {}
+    results = folder / "rm-r1-results/RM-R1-Qwen2.5-Instruct-32B/RMB"
+    for file in sorted(results.glob("*/score_result/Final_score.json")):
+        for part in json.loads(file.read_text()):
+            shares |= {rmb._leaf(path): share for path, share in part.items() if path.count("/") >= 2}
+    credit = [shares[leaf] for leaf, n in sizes.items() for _ in range(n)]
+    found = rmb.combine(earned(credit, list(sizes.elements())))
+    blocks = (0.801728, 0.805776, 0.650545, 0.662493)
+    assert [found[block] for block in rmb.BLOCKS] == pytest.approx(blocks, abs=1e-6)
+    assert found["overall"] == pytest.approx(0.730136, abs=1e-6)
+
+
+def test_macro_counts_scenarios_where_overall_counts_rows():
+    leaves = [f"{block}/{scenario}" for block in rmb.BLOCKS for scenario in "AAAB"]
+    found = rmb.combine(earned([1, 1, 1, 0] * 4, leaves))
+    assert (found["overall"], found["macro"]) == (0.75, 0.5)
+    assert {found[f"{block}/macro"] for block in rmb.BLOCKS} == {0.5}
+
+
+def test_the_lead_over_length_is_drawn_with_the_score():
+    """Of length itself nothing is left in any draw."""
+    won = np.random.Generator(np.random.PCG64(0)).random(200) < 0.6
+    found = earned(won.astype(float), ["pairs/helpfulness/A"] * 200)
+    ends = formula_intervals(found, _grade._with_gap(rmb.combine, found))
+    assert ends[_grade._GAP + "pairs/helpfulness"] == (0, 0)
+    low, high = ends["pairs/helpfulness"]
+    assert high - low > 0.1
 
 
 def test_stored_scores_of_armorm(folder):

@@ -157,6 +157,13 @@ def test_the_prior_holds_the_parameter_when_all_or_none_are_ties(module, name):
         assert value.grad.item() == pytest.approx(0, abs=1e-4)
 
 
+@given(st.floats(-9, 9), st.floats(0, 9))
+def test_a_prior_is_half_its_strength_times_the_square(value, strength):
+    for part in (rao_kupper, davidson):
+        found = part.prior(torch.tensor(value, dtype=torch.float64), prior=strength)
+        assert found.item() == pytest.approx(strength * value**2 / 2)
+
+
 # Lists
 
 
@@ -264,6 +271,37 @@ def test_view_constants():
     assert swav.codes(torch.full((4, 5), 0.3)).tolist() == [pytest.approx([0.2] * 5)] * 4
 
 
+def log_softmax(values, temperature):
+    total = math.log(sum(math.exp(v / temperature) for v in values))
+    return [v / temperature - total for v in values]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_a_view_is_told_from_the_second_views_of_the_batch(temperature):
+    found = simcse.loss(torch.eye(2), torch.tensor([[1.0, 0.0], [1.0, 1.0]]), temperature=temperature)
+    cosines = [(1, 0.5**0.5), (0, 0.5**0.5)]
+    expected = [-log_softmax(row, temperature)[i] for i, row in enumerate(cosines)]
+    assert found.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.1])
+def test_the_codes_of_each_view_are_foretold_by_the_other(temperature):
+    s, t, q_s, q_t = [1.0, 0.0], [0.6, 0.8], [0.9, 0.1], [0.3, 0.7]  # the prototypes are the axes
+    one = lambda values: torch.tensor([values])  # noqa: E731
+    found = swav.loss(
+        one(s), one(t), prototypes=torch.eye(2), temperature=temperature, fixed=(one(q_s), one(q_t))
+    )  # fmt: skip
+    foretold = log_softmax(t, temperature) + log_softmax(s, temperature)
+    assert found.item() == pytest.approx(-sum(q * p for q, p in zip(q_s + q_t, foretold)), abs=1e-5)
+
+
+def test_one_round_of_codes_by_hand():
+    alike = torch.tensor([[0.3, -0.1], [-0.2, 0.1]], dtype=torch.float64)
+    shares = (alike / 0.5).exp()
+    shares = shares / shares.sum(0) / 2
+    assert_close(swav.codes(alike, epsilon=0.5, iterations=1), shares / shares.sum(1, keepdim=True))
+
+
 def test_codes_share_the_batch_out():
     alike = torch.randn(40, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64).tanh()
     shares = swav.codes(alike, iterations=200)
@@ -291,6 +329,17 @@ def test_no_gradient_passes_through_codes():
     swav.loss(first, t, prototypes=prototypes).sum().backward()
     swav.loss(held, t, prototypes=prototypes, fixed=fixed).sum().backward()
     assert_close(first.grad, held.grad)
+
+
+@given(st.floats(-30, 3))
+def test_a_short_row_has_the_direction_of_a_long_one(power):
+    (s, t), prototypes = rows_of(4), rows_of(3, seed=1)[0]
+    for loss, more in ((simcse.loss, {}), (swav.loss, {"prototypes": prototypes})):
+        long, short = s.clone().requires_grad_(), (s * 10**power).requires_grad_()
+        value, other = loss(long, t, **more), loss(short, t, **more)
+        assert_close(other, value)
+        (value.sum() + other.sum()).backward()
+        assert_close(short.grad * 10**power, long.grad)
 
 
 def test_a_row_of_zeros_has_no_direction_and_gets_no_gradient():

@@ -60,6 +60,12 @@ def test_ignoring_clusters_would_be_too_narrow():
     assert (whole.high - whole.low) > 2.5 * (rows.high - rows.low)
 
 
+def test_a_difference_draws_whole_clusters_too():
+    values, clusters = np.repeat([0.0, 1.0] * 20, 10), np.repeat(np.arange(40), 10)
+    whole, rows = (difference_interval(values, np.full(400, 0.5), c) for c in (clusters, np.arange(400)))
+    assert (whole.high - whole.low) > 2.5 * (rows.high - rows.low)
+
+
 @examples(25)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.integers(0, 40)), min_size=1, max_size=80))
 def test_an_interval_lies_in_range_and_is_repeatable(rows):

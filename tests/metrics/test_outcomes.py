@@ -46,6 +46,18 @@ def test_result_carries_its_company():
     }
 
 
+def test_score_and_lead_over_length_are_drawn_by_whole_prompts():
+    credit, prompts = np.repeat([0.0, 1.0] * 20, 10), np.repeat(np.arange(40), 10)
+    widths = []
+    for groups in (prompts, np.arange(400)):
+        found = outcomes([str(i) for i in range(400)], credit, credit < 0, np.full(400, 0.5), groups, ["pairs/a"] * 400)
+        line = result("f", "pairs", found, found.at_random())
+        widths.append((line.high - line.low, line.ahead[2] - line.ahead[1]))
+    (score, lead), (score_of_rows, lead_of_rows) = widths
+    assert score > 2.5 * score_of_rows
+    assert lead > 2.5 * lead_of_rows
+
+
 def test_an_empty_result_is_nan_not_an_accident():
     line = result("f", "pairs", some().keep(np.zeros(200, dtype=bool)))
     assert line.n == 0

@@ -111,6 +111,10 @@ def test_deciles_are_equal_parts_in_order_of_strength(mean):
     assert (np.diff(found[np.argsort(mean, kind="stable")]) >= 0).all()
 
 
+def test_every_tenth_holds_a_tenth():
+    assert decile(np.arange(100.0)).tolist() == [1 + i // 10 for i in range(100)]
+
+
 def test_verdicts_begin_where_the_thresholds_say():
     limits = Thresholds(wrong=0.8, ambiguous=0.5, strong=0.2)
     found = verdict(np.array([0.8, 0.79, 0.5, 0.49, 0.21, 0.2]), limits)

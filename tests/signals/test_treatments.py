@@ -64,6 +64,32 @@ def test_smoothing_has_the_minimum_of_the_spec():
     assert loss(found, at + 0.01)[0] > loss(found, at)[0] < loss(found, at - 0.01)[0]
 
 
+def test_smoothing_by_a_fifth_costs_the_entropy_of_a_fifth():
+    found = smooth.treat(np.ones(1), np.zeros(1), np.ones(1), alpha=0.2)
+    assert loss(found, np.log([4.0]))[0] == pytest.approx(0.5004, abs=5e-5)
+
+
+def test_weights_by_hand():
+    p = COLUMNS["p_disagree"]
+    for words, wanted in [
+        (["weight"], 1 - p),
+        (["weight:by=certainty"], np.abs(1 - 2 * p)),
+        (["weight:power=2"], (1 - p) ** 2),
+        (["weight:floor=0.3"], np.maximum(1 - p, 0.3)),
+        (["weight:power=2,floor=0.3"], np.maximum((1 - p) ** 2, 0.3)),
+        (["flip:below=0", "weight"], np.where(MEAN < 0, p, 1 - p)),  # once flipped, the committee agrees by p
+    ]:
+        np.testing.assert_allclose(treat(COLUMNS, steps(words), ONE)[0].weight, wanted, err_msg=str(words))
+
+
+def test_a_scale_stretches_margins_and_a_threshold_says_what_is_mended():
+    untold = {**COLUMNS, "p_wrong": np.full(5, np.nan)}
+    for words in ("margin:scale=3", "mend:scale=3"):
+        np.testing.assert_allclose(treat(untold, steps([words]), ONE)[0].margin, 3 * MEAN)
+    for above, wanted in ((0.6, [0, 0, 1, 1, 1]), (0.65, [0, 0.8, 1, 1, 1]), (0.9, [0.8, 0.8, 1, 1, 1])):
+        assert treat(untold, steps([f"mend:above={above}"]), ONE)[0].target.tolist() == wanted
+
+
 def test_flipping_twice_is_the_identity():
     once, _ = treat(COLUMNS, steps(["flip:below=0"]), ONE)
     assert once.target.tolist() == [0, 0, 1, 1, 1]
@@ -213,6 +239,15 @@ def test_presets_work(name):
     found, _ = treat(COLUMNS, steps([name]), ONE)
     assert isinstance(found, Targets)
     assert len(found) == 5
+
+
+def test_presets_flip_a_tenth_and_one_of_them_asks_for_the_mean():
+    mean = np.linspace(-2, 3, 20)
+    columns = {"mean": mean, "p_disagree": 1 / (1 + np.exp(mean)), "p_wrong": np.zeros(20)}
+    for name, margins in (("flip-10", 0 * mean), ("flip-10-margin", mean)):
+        found, _ = treat(columns, steps([name]), np.ones(20))
+        assert found.target.tolist() == [0] * 2 + [1] * 18
+        np.testing.assert_allclose(found.margin, margins)
 
 
 def test_a_missing_column_is_named():

@@ -104,6 +104,12 @@ def test_equal_rewards_are_dead(k, expected):
     assert (facts["plaudit/meta_dead"], facts["plaudit/meta_groups"]) == (1, 2)
 
 
+def test_a_prompt_is_dead_when_all_its_responses_tie():
+    scores, group = torch.tensor([0.0, 0.0, 1.0, 1.0, 1.0, 2.0]), torch.tensor([0, 0, 1, 1, 2, 2])
+    assert meta._dead(scores, group) == 2
+    assert meta._dead(torch.tensor([1.0, 1.0, 1.0, 2.0]), torch.zeros(4, dtype=torch.long)) == 0
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(-5, 5)), min_size=1, max_size=9), st.floats(-9, 9))
 def test_j_is_a_mean_over_pairs_that_sees_no_shift(rows, shift):
     names = sorted({g for g, _ in rows})

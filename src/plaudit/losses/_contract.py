@@ -156,6 +156,14 @@ def swap(module: ModuleType) -> None:
     assert_close(moved, value if kind(module) == "list" else value[order])
 
 
+def asked(module: ModuleType) -> None:
+    """Pairs: a margin is a difference asked for, the same as a chosen score that much lower, in a tie too."""
+    rows = example(module, 12)
+    if "margin" in rows:
+        lower = {**rows, "chosen": rows["chosen"] - rows["margin"], "margin": torch.zeros_like(rows["margin"])}
+        assert_close(_loss(module, lower), _loss(module, rows))
+
+
 def small(module: ModuleType) -> None:
     """No rows give no values with a usable gradient; one row gives what it gives in company."""
     for n in (0, 1):
@@ -181,4 +189,4 @@ def precision(module: ModuleType) -> None:
         assert torch.equal(value, _loss(module, wide).to(dtype))
 
 
-CHECKS = [gradients, finite, shift, swap, small, precision]
+CHECKS = [gradients, finite, shift, swap, asked, small, precision]
