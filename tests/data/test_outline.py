@@ -16,7 +16,7 @@ from plaudit.data.tally import (
     duplicates,
     lengths,
     longer_wins,
-    shared_prompts,
+    shared,
     summary,
     ties,
 )
@@ -152,16 +152,23 @@ def test_between_files():
     one, other = pair("Why  is it?", "yes", "no"), pair("Why is it?", "no", "yes")
     o = outline([*rows_of([pair("Why?", "yes", "no"), one], "a"), *rows_of([pair("Why?", "no", "yes"), other], "b")])
     assert (summary(o, 0)["contradictions"], contradictions(o)) == (0, 1)  # white space makes another prompt
-    assert shared_prompts(o) == [(0, 1, 1, 0.5)]
+    assert [two[:3] for two in shared(o)] == [((0, 1), 1, 0.5)]
+
+
+def test_what_two_files_share_is_told_by_file():
+    same, against = pair("2+2?", "4", "5"), pair("3+3?", "6", "7")
+    a, b = [same, against, pair("Who?", "I", "you")], [same, pair("3+3?", "7", "6"), pair("Where?", "here", "no")]
+    found = shared(outline([*rows_of(a, "a"), *rows_of(b, "b"), *rows_of([pair("When?", "now", "no")], "c")]))
+    assert found == [((0, 1), 2, 2 / 3, 1, 1)]
 
 
 def test_shared_prompts_are_told_by_their_turns_and_not_by_groups_that_files_number_alike():
     a = [pair("Why?", "yes", "no", group="1"), pair("How?", "so", "no", group="2"), pair("", "x", "y", group="3")]
     b = [pair("Who?", "I", "you", group="1"), pair("Where?", "here", "no", group="2"), pair("", "v", "w", group="3")]
-    assert shared_prompts(outline([*rows_of(a, "a"), *rows_of(b, "b")])) == []
+    assert shared(outline([*rows_of(a, "a"), *rows_of(b, "b")])) == []
     c = [pair("How?", "so", "not", group="77"), pair("How?", "so", "thus"), pair("When?", "now", "no")]
     o = outline([*rows_of(a, "a"), *rows_of(c, "c"), *rows_of(b, "b")])
-    assert shared_prompts(o) == [(0, 1, 1, 0.5)]
+    assert [two[:3] for two in shared(o)] == [((0, 1), 1, 0.5)]
 
 
 def test_strengths_turns_tags_and_lengths():

@@ -20,6 +20,7 @@ def show(summaries: list[Summary], rejects: list[dict], partly: list[dict], acro
     if judged:
         _show_labels(judged)
         _show_lengths(judged)
+    _show_solutions([s for s in summaries if s["solutions"]])
     _show_between(across, short)
     _show_faults(summaries, rejects, partly)
 
@@ -57,13 +58,28 @@ def _show_lengths(judged: list[Summary]) -> None:
         table("Lengths in tokens, prompt and response together", ["file", *_QUANTILES, over, "refused"], rows)
 
 
+def _show_solutions(judged: list[Summary]) -> None:
+    """Files of solutions that were judged step by step."""
+    rows = []
+    for path, s in ((one["path"], one["solutions"]) for one in judged):
+        steps, first, chars = s["steps"], s["first_error"] or {}, s["chars"]
+        rows.append([path, s["solutions"], s["problems"], s["repeats"], steps["median"], steps["most"], chars["median"],
+                     s["without_error"], first.get("median"), s["steps_nobody_judged"]])  # fmt: skip
+    names = ["file", "solutions", "problems", "repeats", "steps (median)", "at most", "characters",
+             "without error", "first error (median)", "unjudged steps"]  # fmt: skip
+    if rows:
+        table("Solutions judged step by step", names, rows)
+
+
 def _show_between(across: dict[str, Any], short: dict[str, str]) -> None:
     if across["duplicates"] or across["contradictions"]:
         rows = [["duplicates", across["duplicates"]], ["contradictions", across["contradictions"]]]
         table("Between files", ["what", "count"], rows)
     if across["shared_prompts"]:
-        rows = [[*(short[f] for f in s["files"]), s["prompts"], s["share"]] for s in across["shared_prompts"]]
-        table("Prompts in two files", ["file", "and", "prompts", "share of the smaller"], rows)
+        keys = ["prompts", "share", "duplicates", "contradictions"]
+        rows = [[*(short[f] for f in s["files"]), *(s[k] for k in keys)] for s in across["shared_prompts"]]
+        names = ["file", "and", "prompts", "share of the smaller", "same judgements", "contradictions"]
+        table("In two files", names, rows)
 
 
 def _show_faults(summaries: list[Summary], rejects: list[dict], partly: list[dict]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from plaudit.records import Record
 
 SHOWN_REASONS = 20
+LISTED, SHOWN = 100, 10  # faulty rows in --json, and on the screen
 
 
 def convert(
@@ -58,20 +59,25 @@ def convert(
         rows = keep_rejects(rows, options.rejects)
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    done = write(_records(rows, counts, reasons), to, output, as_pairs=options.as_pairs)
+    rejects: list[dict[str, str]] = []
+    done = write(_records(rows, counts, reasons, rejects), to, output, as_pairs=options.as_pairs)
     if json:
-        terminal.document(_document(done, counts, reasons))
+        terminal.document(_document(done, counts, reasons) | {"rejects": rejects})
     else:
-        _show(done, counts, reasons)
+        _show(done, counts, reasons, rejects)
     return 0 if done.written else 2
 
 
-def _records(rows: "Iterable[Row]", counts: Counter[str], reasons: Counter[str]) -> "Iterator[Record]":
+def _records(
+    rows: "Iterable[Row]", counts: Counter[str], reasons: Counter[str], rejects: list[dict[str, str]]
+) -> "Iterator[Record]":
     for row in rows:
         counts["rows"] += 1
         counts["kept" if row.kept else "rejected"] += 1
         if row.reason is not None:
             reasons[row.reason] += 1
+            if len(rejects) < LISTED:
+                rejects.append({"where": row.where, "reason": row.reason})
         counts["records"] += len(row.records)
         yield from row.records
 
@@ -86,7 +92,7 @@ def _document(done: "Written", counts: Counter[str], reasons: Counter[str]) -> d
     }  # fmt: skip
 
 
-def _show(done: "Written", counts: Counter[str], reasons: Counter[str]) -> None:
+def _show(done: "Written", counts: Counter[str], reasons: Counter[str], rejects: list[dict[str, str]]) -> None:
     from plaudit.report.terminal import note, table
 
     keys = ["rows", "kept", "rejected", "records"]
@@ -96,6 +102,8 @@ def _show(done: "Written", counts: Counter[str], reasons: Counter[str]) -> None:
         table(
             "Rejected or used in part", ["reason", "rows"], [list(item) for item in reasons.most_common(SHOWN_REASONS)]
         )
+        shown = [[fault["where"], fault["reason"]] for fault in rejects[:SHOWN]]
+        table(f"Where (first {len(shown)}; --rejects F keeps them all)", ["where", "reason"], shown)
     for words in filter(None, (done.cannot_hold, *done.warnings)):
         note(words)
     for extra in done.files:

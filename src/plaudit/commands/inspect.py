@@ -91,7 +91,7 @@ def _watched(
 
 def _across(found: "Outline", summaries: list[dict]) -> dict[str, Any]:
     """What only shows over all files together."""
-    from plaudit.data.tally import contradictions_between, duplicates, shared_prompts
+    from plaudit.data.tally import contradictions_between, duplicates, shared
 
     if len(summaries) < 2:
         return {"duplicates": 0, "contradictions": 0, "shared_prompts": []}
@@ -99,7 +99,8 @@ def _across(found: "Outline", summaries: list[dict]) -> dict[str, Any]:
         "duplicates": int(duplicates(found).sum()) - sum(s["duplicates"] for s in summaries),
         "contradictions": contradictions_between(found),
         "shared_prompts": [
-            {"files": [summaries[i]["path"], summaries[j]["path"]], "prompts": n, "share": share}
-            for i, j, n, share in shared_prompts(found)
+            {"files": [summaries[i]["path"] for i in two.files], "prompts": two.prompts, "share": two.share,
+             "duplicates": two.duplicates, "contradictions": two.contradictions}
+            for two in shared(found)
         ],
     }  # fmt: skip

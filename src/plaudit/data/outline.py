@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from plaudit.data.pairs import carries_columns
 from plaudit.data.read import Row
+from plaudit.data.solutions import Solutions
 from plaudit.data.split import GroupBy, group_digest, text_digest
 from plaudit.records import Conversation, Preference
 
+OTHER = "other reasons"  # where there are too many kinds
 _TAG_SETS = 65536  # distinct combinations of tags that are told apart; later ones are -1
 # What begins a list item is captured, what begins another marked line is not; far faster than ^ per line.
 _MARKED_LINE = re.compile(r"\n[ \t]*(?:([-*+•] |\d{1,3}[.)] )|#{1,6} |```|>)").findall
@@ -33,6 +35,7 @@ class FileCount:
     steps: int = 0
     carried: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    solutions: Solutions = field(default_factory=Solutions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,7 @@ def _count(count: FileCount, row: Row) -> None:
         count.kept += 1
         count.partly += row.reason is not None
     if row.reason is not None:
-        reason = row.reason if len(count.reasons) < 1000 or row.reason in count.reasons else "other reasons"
+        reason = row.reason if len(count.reasons) < 1000 or row.reason in count.reasons else OTHER
         count.reasons[reason] = count.reasons.get(reason, 0) + 1
     for record in row.records:
         if isinstance(record, Preference):
@@ -185,6 +188,7 @@ def _count(count: FileCount, row: Row) -> None:
             count.carried += carries_columns(record)
         else:
             count.steps += 1
+            count.solutions.add(record)
 
 
 def _code(tags: dict[tuple, int], found: Mapping[str, str]) -> int:

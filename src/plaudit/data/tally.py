@@ -1,12 +1,13 @@
 """Numbers of an outline: ties, exact duplicates, contradictions, "the longer one wins", lengths, shared prompts."""
 
+from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plaudit.data.outline import Outline
+from plaudit.data.outline import OTHER, Outline
 from plaudit.data.split import mix
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -82,12 +83,25 @@ def contradicting(o: Outline, within: Mask | None = None, *, annotators: bool = 
     if within is not None:
         inside = within[whose]
         whose, wins, loses = whose[inside], wins[inside], loses[inside]
-    digest = o.response["digest"]
-    key = mix(mix(digest[wins]) + mix(digest[loses])) ^ _owner(o, annotators)[whose]
-    up = digest[wins] < digest[loses]
+    key, up = _pair_keys(o, whose, wins, loses, annotators=annotators)
     both = np.intersect1d(key[up], key[~up])
     inside = np.isin(key, both)
     return whose[inside], key[inside]
+
+
+def _pair_keys(
+    o: Outline, whose: NDArray, wins: NDArray, loses: NDArray, *, annotators: bool
+) -> tuple[NDArray, NDArray]:
+    """A key per comparison that is the same whichever of its two responses won, and which of them did, each [C]."""
+    digest = o.response["digest"]
+    key = mix(mix(digest[wins]) + mix(digest[loses])) ^ _owner(o, annotators)[whose]
+    return key, digest[wins] < digest[loses]
+
+
+def _ordered(o: Outline) -> tuple[NDArray, NDArray, NDArray]:
+    """Preference, key and winner of every comparison, annotators told apart."""
+    whose, wins, loses = comparisons(o)
+    return whose, *_pair_keys(o, whose, wins, loses, annotators=True)
 
 
 def contradictions_between(o: Outline) -> int:
@@ -115,10 +129,7 @@ def first_alike(o: Outline) -> NDArray[np.int64]:
 def first_opposed(o: Outline) -> NDArray[np.int64]:
     """The first preference that orders the same two responses the other way by the same annotator, -1 for none, [P]."""
     out = np.full(len(o), -1, np.int64)
-    whose, wins, loses = comparisons(o)
-    digest = o.response["digest"]
-    key = mix(mix(digest[wins]) + mix(digest[loses])) ^ _owner(o, annotators=True)[whose]
-    up = digest[wins] < digest[loses]
+    whose, key, up = _ordered(o)
     for side in (True, False):
         other, at = np.unique(key[up != side], return_index=True)  # the first of each on the other side
         mine = np.flatnonzero(up == side)
@@ -155,16 +166,39 @@ def lengths(o: Outline, within: Mask) -> dict[str, list[int]]:
     return {name: np.quantile(v, QUANTILES).round().astype(int).tolist() for name, v in columns.items() if len(v)}
 
 
-def shared_prompts(o: Outline) -> list[tuple[int, int, int, float]]:
-    """(file, file, prompts in both, their share of the fewer prompts) for every two files that share any.
+class Shared(NamedTuple):
+    """What two files have in common: prompts, their share of the fewer prompts, judgements that are the same, pairs of
+    responses that one annotator (or nobody named) ordered one way here and the other way there.
+    """
+
+    files: tuple[int, int]
+    prompts: int
+    share: float
+    duplicates: int
+    contradictions: int
+
+
+def shared(o: Outline) -> list[Shared]:
+    """Every two files that have anything in common.
 
     Prompts are compared by their turns, never by a group of the files' own: two files number theirs alike. A preference
     without a prompt shares none.
     """
-    of, asked = o.preference["file"], o.preference["chars"] > 0
-    found = [np.unique(o.preference["prompt"][(of == i) & asked]) for i in range(len(o.files))]
-    shared = [(i, j, len(np.intersect1d(found[i], found[j]))) for i, j in combinations(range(len(found)), 2)]
-    return [(i, j, n, n / min(len(found[i]), len(found[j]))) for i, j, n in shared if n]
+    of, asked, keys = o.preference["file"], o.preference["chars"] > 0, judgement_keys(o)
+    whose, key, up = _ordered(o)
+    every = range(len(o.files))
+    prompts = [np.unique(o.preference["prompt"][(of == i) & asked]) for i in every]
+    same = [np.unique(keys[of == i]) for i in every]
+    ways = [[np.unique(key[(of[whose] == i) & (up == way)]) for way in (True, False)] for i in every]
+    found = []
+    for i, j in combinations(every, 2):
+        n, alike = (len(np.intersect1d(of_[i], of_[j])) for of_ in (prompts, same))
+        against = [np.intersect1d(ways[i][way], ways[j][1 - way]) for way in (0, 1)]
+        opposed = len(np.union1d(*against))
+        if n or alike or opposed:
+            fewer = min(len(prompts[i]), len(prompts[j]))
+            found.append(Shared((i, j), n, n / fewer if fewer else 0.0, alike, opposed))
+    return found
 
 
 def summary(o: Outline, i: int) -> dict[str, Any]:
@@ -184,8 +218,19 @@ def summary(o: Outline, i: int) -> dict[str, Any]:
         "annotators": sum(1 for a in np.unique(o.preference["annotator"][within]) if o.annotators[a]),
         "strengths": _strengths(strength[~np.isnan(strength)]), "chars": lengths(o, within),
         "human_turns": {"median": float(np.median(turns)), "max": int(turns.max())} if len(turns) else None,
-        "reasons": dict(sorted(count.reasons.items(), key=lambda item: -item[1])[:20]),
+        "solutions": count.solutions.summary(), "reasons": _commonest(count.reasons),
     }  # fmt: skip
+
+
+def _commonest(reasons: Mapping[str, int], most: int = 20) -> dict[str, int]:
+    """The commonest reasons; the others together, so that nothing is missing from the sum.
+
+    >>> _commonest({"a": 1, "b": 5, "c": 2, "other reasons": 1}, most=2)
+    {'b': 5, 'c': 2, 'other reasons': 2}
+    """
+    named = sorted(((k, n) for k, n in reasons.items() if k != OTHER), key=lambda item: -item[1])
+    rest = sum(n for _, n in named[most:]) + reasons.get(OTHER, 0)
+    return dict(named[:most]) | ({OTHER: rest} if rest else {})
 
 
 def _strengths(values: NDArray) -> dict[str, Any] | None:
