@@ -1,5 +1,8 @@
 """Errors that say where, what and what to do; the command line turns them into one line and an exit status."""
 
+from collections.abc import Callable
+from typing import Any
+
 
 class PlauditError(Exception):
     """Something the user can mend. `str(error)` is the whole message.
@@ -39,6 +42,26 @@ class OptionError(PlauditError):
     def __init__(self, mistakes: list[str], *, advice: str = "") -> None:
         super().__init__("\n".join(mistakes), advice=advice)
         self.mistakes = mistakes
+
+
+def all_of(*checks: Callable[[], Any]) -> list[Any]:
+    """What each check returns, or one error with the mistakes of all of them.
+
+    Raises:
+        OptionError: any of them did.
+    """
+    found, refused = [], []
+    for check in checks:
+        try:
+            found.append(check())
+        except OptionError as error:
+            refused.append(error)
+    if len(refused) == 1:
+        raise refused[0]
+    if refused:
+        advice = "\n  ".join(dict.fromkeys(error.advice for error in refused if error.advice))
+        raise OptionError([mistake for error in refused for mistake in error.mistakes], advice=advice)
+    return found
 
 
 class GateError(PlauditError):

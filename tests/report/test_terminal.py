@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -86,3 +87,17 @@ def test_progress_is_silent_away_from_a_terminal(capsys, total):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "\x1b" not in captured.err
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+def test_no_word_of_a_table_is_broken_on_a_narrow_screen(monkeypatch, capsys, width):
+    names = ["on", "kind", "prompts", "score %", "95 % interval", "length-only %", "ahead of length"]
+    rows = [["a.jsonl", "pairs", 365, 58.5, "53.8 to 63.2", 58.5, "+0.0 (+0.0 to +0.0)"]] * 2
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    terminal.table("what it is worth", names, rows)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(map(len, shown.splitlines())) <= width
+    for word in " ".join([*names, "a.jsonl", "365"]).split():
+        assert word in shown, word
+    assert shown.count("a.jsonl") == 2

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plaudit.data.options import given
-from plaudit.errors import OptionError
+from plaudit.errors import OptionError, all_of
 from plaudit.models.forward import Way, inner
 from plaudit.models.heads.scalar import last_layer
 from plaudit.training.batches import Columns
@@ -84,7 +84,10 @@ def check(options: TrainOptions) -> None:
     Raises:
         OptionError: every one of them.
     """
-    check_sinks(options.report_to)
+    all_of(lambda: check_sinks(options.report_to), lambda: _refuse_idle(options))
+
+
+def _refuse_idle(options: TrainOptions) -> None:
     idle = {  # what options whose names begin so need, and whether it is there
         "contrastive_": ("--contrastive", options.contrastive != "none"),
         "contrastive_prototypes": ("--contrastive swav", options.contrastive in ("none", "swav")),

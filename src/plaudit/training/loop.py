@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from plaudit.errors import Interrupted, OptionError, PlauditError
+from plaudit.errors import Interrupted, OptionError, PlauditError, all_of
 from plaudit.folders import is_sealed, publish, recover, write_file
 from plaudit.models import checkpoint
 from plaudit.models.backbone import Loaded
@@ -66,9 +66,9 @@ def train(
         raise PlauditError(f"{folder} is a file", advice="choose another --output-dir")
     if folder.exists() and any(folder.iterdir()) and not resume_run:
         raise PlauditError(f"{folder} is not empty", advice="--resume goes on with it; or choose another --output-dir")
-    check(options)
-    objective = objective_for(options)
-    accelerator = accelerator_for(options)
+    _, objective, accelerator = all_of(
+        lambda: check(options), lambda: objective_for(options), lambda: accelerator_for(options)
+    )
     loaded = ready(model, options)
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
     objective.refuse_unread(everything(prepared.train.columns))

@@ -318,6 +318,7 @@ def _unknown_options(parts: Mapping[str, ModuleType], given: Mapping[str, Any]) 
     mistakes = []
     for name in sorted(set(given) - known):
         near = get_close_matches(name, sorted(known), 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        has = f"they have {', '.join(sorted(known))}" if known else "they have none"
+        hint = f" (did you mean {near[0]!r}?)" if near else f": {has}"
         mistakes.append(f"no chosen loss has an option {name!r}{hint}")
     return mistakes

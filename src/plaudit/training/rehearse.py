@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from plaudit.errors import all_of
 from plaudit.models.forward import Reader
 from plaudit.models.tokens import texts
 from plaudit.models.trees.plan import cost, plan
@@ -32,8 +33,7 @@ def rehearse(
 ) -> dict[str, Any]:
     """The resolved options, counts after each filter, token quantiles, the first pair as rendered, and estimates."""
     options = options or TrainOptions()
-    check(options)
-    objective = objective_for(options)
+    _, objective = all_of(lambda: check(options), lambda: objective_for(options))
     loaded = ready(model, options)
     prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
     part = prepared.train
