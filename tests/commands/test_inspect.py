@@ -100,7 +100,15 @@ def test_prompts_of_two_files_are_the_same_whatever_the_files_number_them(tmp_pa
         (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
     assert run(["inspect", *(str(tmp_path / name) for name in "abc"), "--json"]) == 0
     shared = json.loads(capsys.readouterr().out)["across"]["shared_prompts"]
-    assert shared == [{"files": [str(tmp_path / "a"), str(tmp_path / "c")], "prompts": 2, "share": 1.0, "duplicates": 2, "contradictions": 0}]
+    assert shared == [
+        {
+            "files": [str(tmp_path / "a"), str(tmp_path / "c")],
+            "prompts": 2,
+            "share": 1.0,
+            "duplicates": 2,
+            "contradictions": 0,
+        }
+    ]
 
 
 def test_hostile_text_is_shown_and_not_obeyed(tmp_path, capsys):
