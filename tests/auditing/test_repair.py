@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import shlex
 from hashlib import blake2b
 from pathlib import Path
 
@@ -41,11 +42,11 @@ def lines(tmp_path):
     return path
 
 
-def repaired(capsys, path, *args, output="b.jsonl"):
+def repaired(capsys, path, *args, output="b.jsonl", exit_status=0):
     target = path.with_name(output)
     status, out, err = plaudit(
         capsys, "repair", path, "--audit", path.with_name("audit"), *args, "--output", target, "--json")  # fmt: skip
-    assert status == 0, err
+    assert status == exit_status, err
     return target, json.loads(out)
 
 
@@ -313,6 +314,96 @@ def test_decisions_alone_do_nothing_else(lines, capsys):
     assert (found["treatments"], found["flip"]) == (["decide"], 1)
 
 
+VOTES = [
+    {"instruction": f"What is {i} + {i}?", "input": "", "response1": f"{2 * i}", "response2": f"{2 * i + 1}",
+     "annotator1": 1, "annotator2": 1, "annotator3": 2} for i in range(4)
+]  # fmt: skip
+
+
+def voted(tmp_path, suffix="jsonl", mean=1.0, **how):
+    path = tmp_path / f"votes.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist(VOTES), path)
+    elif suffix == "csv":
+        with path.open("w", newline="") as file:
+            table = csv.DictWriter(file, list(VOTES[0]))
+            table.writeheader()
+            table.writerows(VOTES)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in VOTES))
+    made([path], tmp_path / "audit", lambda i: mean, **how)
+    return path
+
+
+def test_one_tie_among_a_rows_votes_does_not_discard_its_flips(tmp_path, capsys):
+    path = voted(tmp_path)
+    words = ["flip", "tie", "flip", "drop", "keep", "flip", "tie", "drop", "", "flip", "flip", "flip"]
+    file = decided(path, *({"id": name, "decision": word} for name, word in zip(ids(path), words, strict=True)))
+    target, found = repaired(capsys, path, "--decisions", file)
+    votes = [[row[f"annotator{i}"] for i in (1, 2, 3)] for row in rows_of(target)]
+    assert votes == [[2, 1, 1], [1, 1, 1], [1, 1, 2], [2, 2, 1]]
+    assert [found[k] for k in ("changed", "flip", "decisions", "decisions_applied", "columns")] == [3, 6, 10, 6, []]
+    assert [(line["id"], line["decision"]) for line in found["decisions_lost"]] == [
+        (name, word) for name, word in zip(ids(path), words, strict=True) if word in ("tie", "drop")]  # fmt: skip
+    told = [line for line in rows_of(ledger_of(target))[1:] if "left" in line]
+    assert [(line["row"], line["left"], line["reason"]) for line in told] == [
+        (1, ["tie"], "a person decided: tie"), (2, ["drop"], "a person decided: drop"),
+        (3, ["tie"], "a person decided: tie"), (3, ["drop"], "a person decided: drop")]  # fmt: skip
+    assert back(capsys, target).read_bytes() == path.read_bytes()
+
+
+def test_decisions_that_were_not_applied_are_named_and_none_at_all_is_a_failure(tmp_path, capsys):
+    path = voted(tmp_path)
+    file = decided(path, *({"id": name, "decision": "tie"} for name in ids(path)))
+    args = ("repair", path, "--audit", tmp_path / "audit", "--decisions", file)
+    for more in ("--dry-run", "--output"):
+        status, out, err = plaudit(capsys, *args, more, *([tmp_path / "b.jsonl"] if more == "--output" else []))
+        assert (status, "ruled, but not applied" in out) == (1, True)
+        assert "warning: 12 of 12 decisions could not be applied:" in err
+        assert f"    tie {ids(path)[0]} (line 1, 0 over 1)" in err
+        assert "and 2 more" in err
+        assert "columns on every pair" not in err
+        assert f"--decisions {file} --as-pairs --output votes.pairs.jsonl" in err
+    assert (tmp_path / "b.jsonl").read_bytes() == path.read_bytes()
+    file = decided(path, {"id": ids(path)[0], "decision": "keep"})
+    assert repaired(capsys, path, "--decisions", file, output="c.jsonl")[1]["decisions"] == 0
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_what_votes_cannot_hold_is_left_out_and_the_command_proposed_writes_it(suffix, tmp_path, capsys, monkeypatch):
+    path = voted(tmp_path, suffix, -1.0, told=False)
+    monkeypatch.chdir(tmp_path)
+    target, found = repaired(capsys, path, output=f"b.{suffix}")
+    assert [found[k] for k in ("changed", "flip", "margin", "columns")] == [4, 12, 0, []]
+    assert [(u["what"], u["count"]) for u in found["unapplied"]] == [("margin", 12)]
+    undone = back(capsys, target)
+    if suffix == "parquet":
+        assert pq.read_table(undone).equals(pq.read_table(path))
+    else:
+        assert undone.read_bytes() == path.read_bytes()
+    _, _, err = plaudit(capsys, "repair", path, "--audit", "audit", "--output", f"c.{suffix}")
+    assert "columns on every pair" not in err
+    assert ("no row was given a value: margin, strength" in err) == (suffix != "jsonl")
+    proposed = next(line for line in err.splitlines() if line.startswith("next: ")).removeprefix("next: ")
+    for command in proposed.split(" && "):
+        assert plaudit(capsys, *shlex.split(command)[1:])[0] == 0
+    pairs, dropped, _ = gather(["votes.pairs.jsonl"])
+    assert (len(pairs), [p.margin for p in pairs], dropped) == (12, [1.0] * 12, [])
+
+
+def test_decisions_about_lists_are_named_with_their_sides(tmp_path, capsys):
+    path = tmp_path / "lists.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in LISTS))
+    made([path], tmp_path / "audit", [1.0] * 4)
+    file = decided(path, {"id": "13", "better": 1, "worse": 2, "decision": "flip"})
+    _, found = repaired(capsys, path, "--decisions", file, exit_status=1)
+    (lost,) = found["decisions_lost"]
+    assert "--as-pairs" in lost.pop("reason")
+    assert lost == {"id": "13", "better": 1, "worse": 2, "decision": "flip", "where": "line 2"}
+    _, found = repaired(capsys, path, "--decisions", file, "--as-pairs", output="pairs.jsonl")
+    assert (found["flip"], found["decisions_lost"], found["unapplied"]) == (1, [], [])
+
+
 def test_a_tie_stays_a_tie_whatever_is_decided(tmp_path, capsys):
     path = tmp_path / "ties.jsonl"
     row = {"prompt": "q", "chosen": "a", "rejected": "b", "score_chosen": 3.0, "score_rejected": 3.0}
@@ -320,8 +411,9 @@ def test_a_tie_stays_a_tie_whatever_is_decided(tmp_path, capsys):
     made([path], tmp_path / "audit", [-2.0, -1.0])
     for decision in ("flip", "keep", "tie"):
         file = decided(path, {"id": ids(path)[0], "decision": decision})
-        target, found = repaired(capsys, path, "--decisions", file, output=f"{decision}.jsonl")
-        assert found["flip"] == 0
+        status = int(decision == "flip")  # the one decision that could not be done
+        target, found = repaired(capsys, path, "--decisions", file, output=f"{decision}.jsonl", exit_status=status)
+        assert (found["flip"], len(found["decisions_lost"])) == (0, status)
         assert target.read_bytes() == path.read_bytes()
     target, _ = repaired(capsys, path, "--treatment", "flip", "margin", output="treated.jsonl")
     assert target.read_bytes() == path.read_bytes()
@@ -570,6 +662,9 @@ def test_a_copy_in_another_file_keeps_the_decision_about_it(tmp_path, capsys):
     assert [row["chosen"] for row in rows_of(target)] == ["0", "1", "0"]
     target, found = repaired(capsys, first, "--decisions", file, output="d.jsonl")
     assert (found["changed"], target.read_text()) == (0, first.read_text())
+    assert (found["decisions"], found["decisions_elsewhere"]) == (0, 1)
+    args = ("--audit", tmp_path / "audit", "--decisions", file, "--dry-run")
+    assert f"1 decision is about a comparison that {first} does not hold" in plaudit(capsys, "repair", first, *args)[2]
 
 
 def test_a_file_of_the_same_name_in_a_folder_below_is_another(tmp_path, capsys, monkeypatch):

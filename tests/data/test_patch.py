@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -18,7 +19,7 @@ from plaudit.data import patch_edits, patch_pairs
 from plaudit.data.limits import Limits
 from plaudit.data.patch import Edit, entry, patch, trimmed, undo
 from plaudit.data.patch_edits import Plan
-from plaudit.data.patch_rows import Manner, Ruling, ruled, signed, values_of
+from plaudit.data.patch_rows import SEVERAL, TIE, Manner, Ruling, asked, ruled, signed, values_of
 from plaudit.data.patch_spans import contents, spans
 from plaudit.data.read import read
 from plaudit.data.sources import form_of
@@ -230,7 +231,28 @@ def repair_and_undo(name, data):
         after = stored(folder, f".new{suffix}", new, packed)
         gone = plan.counts["drop"] == plan.counts["comparisons"]
         if not gone and form_of(str(after)) == form_of(str(path)):  # else the command refuses
-            check_values(path, after, name, rule, plan)
+            check_values(path, after, name, rule, lines)
+        check_accounts(path, name, rule, lines, plan)
+
+
+def check_accounts(path, layout, rule, lines, plan):
+    """Of every comparison the ledger says what was done and what was not: together all that was ruled."""
+    wanted = {}
+    for row in read(str(path), layout=layout):
+        for record in (r for r in row.records if isinstance(r, Preference)):
+            for sides in record.comparisons():
+                ruling = rule(record, *sides)
+                if ruling is not None and (names := asked(record, ruling)):
+                    wanted[patch_edits.number_of(row), record.id, *sides] = sorted(names)
+    told, left = {}, Counter()
+    for line in lines:
+        if "id" in line:
+            left.update((name, line["left_because"]) for name in line.get("left", ()))
+            names = {*line["done"], *line.get("left", ())} - {"columns", "strength"}
+            assert len(line["done"]) + len(line.get("left", ())) == len({*line["done"], *line.get("left", ())})
+            told[line["row"], line["id"], line["better"], line["worse"]] = sorted(names)
+    assert {key: names for key, names in told.items() if names} == wanted
+    assert left == plan.unapplied
 
 
 def judged(path, layout):
@@ -242,30 +264,37 @@ def judged(path, layout):
     return out
 
 
-def check_values(before, after, layout, rule, plan):
-    """Every comparison stands as it was ruled, or as it was where the row was counted as left."""
-    wanted, left, moved = [], 0, 0
-    for row, pairs in judged(before, layout):
-        rulings = [rule(p, *p.comparisons()[0]) for p in pairs]
-        if pairs and len(pairs) == len(row.records) and all(r is not None and r.weight == 0 for r in rulings):
-            if row.reason is None:
-                moved += 1
-                continue
-        wanted.append(([ruled(p, r) for p, r in zip(pairs, rulings, strict=True)], [values_of(p) for p in pairs]))
-    if not wanted:
-        return
-    if not any(own for _, own in wanted):
+def check_values(before, after, layout, rule, lines):
+    """Every comparison stands as the ledger promises."""
+    wanted = promised(judged(before, layout), rule, lines)
+    if not any(wanted):
         return
     found = [[values_of(p) for p in pairs] for _, pairs in judged(after, layout)]
     assert len(found) == len(wanted)
-    for have, (new, own) in zip(found, wanted, strict=True):
-        as_ruled = len(have) == len(new) and all(map(alike, have, new))
-        assert as_ruled or have == own, (have, new)
-        left += not as_ruled
-        moved += have != own
-    assert left <= sum(plan.left.values()) + plan.counts["lists"]
-    filled = plan.manner.fill or plan.manner.strength == "always"  # columns that say what was so anyway
-    assert moved <= plan.counts["changed"] if filled else moved == plan.counts["changed"]
+    for have, new in zip(found, wanted, strict=True):
+        assert len(have) == len(new)
+        assert all(map(alike, have, new)), (have, new)
+
+
+def promised(rows, rule, lines):
+    """What a loss shall read of each row: as it was ruled; where something was left, as it was, or flipped."""
+    turned = {(line["row"], line["id"]) for line in lines if "flip" in line.get("done", ())}
+    short = {line["row"] for line in lines if "left" in line}
+    wanted = []
+    for row, pairs in rows:
+        rulings = [rule(p, *p.comparisons()[0]) for p in pairs]
+        if pairs and len(pairs) == len(row.records) and all(r is not None and r.weight == 0 for r in rulings):
+            if row.reason is None:
+                continue
+        number = patch_edits.number_of(row)
+        as_told = [flipped(values_of(p)) if (number, p.id) in turned else values_of(p) for p in pairs]
+        as_ruled = [ruled(p, r) for p, r in zip(pairs, rulings, strict=True)]
+        wanted.append(as_told if number in short else as_ruled)
+    return wanted
+
+
+def flipped(own):
+    return own._replace(better=own.worse, worse=own.better)
 
 
 def alike(one, two):
@@ -390,6 +419,59 @@ def test_votes_flip_each_for_itself_and_say_when_they_cannot_hold_more(tmp_path)
     same, _, plan = repaired(path, "pandalm", first_only((0.8, 0.0, 1.0)))
     assert same == path.read_bytes()
     assert [n for reason, n in plan.left.items() if "--as-pairs" in reason] == [1]
+
+
+DECIDED = {"flip": FLIP, "tie": (0.5, 0.0, 1.0), "drop": (1.0, 0.0, 0.0), "keep": (1.0, 0.0, 1.0)}
+
+
+@pytest.mark.parametrize("name", ["pandalm", "finegrained_qa"])
+@given(st.data())
+@examples(40)
+def test_of_decisions_about_several_judgements_of_a_row_the_flips_are_applied_and_the_others_told(name, data):
+    words = data.draw(st.lists(st.sampled_from([*DECIDED, ""]), min_size=1, max_size=6))
+
+    def rule(record, better, worse):
+        word = words[int(record.id[:6].encode().hex(), 16) % len(words)] if name == "finegrained_qa" else None
+        word = words[int(record.annotator[9:]) % len(words)] if word is None else word
+        found = rule_of(0, [DECIDED.get(word, (1.0, 0.0, 1.0))])(record, better, worse)
+        return replace(found, facts=found.facts | ({"decision": word} if word else {}))
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = stored(folder, ".json", data.draw(json_lines(fixture(name)) | arrays(fixture(name))), packed=False)
+        new, lines, plan = repaired(path, name, rule)
+        assert b"".join(undo([new], lines)) == path.read_bytes()
+        pairs = [p for _, found in judged(path, name) for p in found]
+        given_ = Counter((rule(p, *p.comparisons()[0]).facts.get("decision", ""), p.is_tie) for p in pairs)
+        asked_for = sum(n for (word, _), n in given_.items() if word not in ("", "keep"))
+        assert asked_for == plan.counts["decisions"] == plan.counts["decisions_applied"] + len(plan.lost)
+        assert plan.counts["flip"] == given_["flip", False]
+        assert Counter(line["reason"] for line in plan.lost)[TIE] == given_["flip", True]
+        assert plan.carried == set()
+
+
+def test_a_flip_among_votes_leaves_out_what_the_row_cannot_hold(tmp_path):
+    path = tmp_path / "votes.jsonl"
+    row = fixture("pandalm")[0] | {"annotator1": 1, "annotator2": 1, "annotator3": 2}
+    fates = {"annotator1": (0.0, -1.5, 0.5), "annotator2": (0.25, 0.0, 1.0), "annotator3": (1.0, 0.0, 0.0)}
+
+    def rule(record, better, worse):
+        return rule_of(0, [fates[record.annotator]])(record, better, worse)
+
+    path.write_text(json.dumps(row) + "\n")
+    new, lines, plan = repaired(path, "pandalm", rule, Manner(frozenset({"margin", "weight"})))
+    assert json.loads(new) == row | {"annotator1": 2}
+    said = [(["flip"], ["margin", "weight"]), ([], ["flip", "soften"]), ([], ["drop"])]
+    assert [(line["done"], line["left"]) for line in lines] == said
+    assert {line["left_because"] for line in lines} == {SEVERAL}
+    assert plan.carried == set()
+    path.write_text(json.dumps(row | {"strength": 3, "margin": 0.5}) + "\n")  # the margin would turn with one vote only
+    same, lines, _ = repaired(path, "pandalm", rule)
+    assert (same, [line["done"] for line in lines]) == (path.read_bytes(), [[], [], []])
+    new, lines, _ = repaired(path, "pandalm", rule, Manner(margin_sign="keep"))
+    assert (json.loads(new)["annotator1"], lines[0]["left"]) == (2, ["margin", "weight"])
+    path.write_text(json.dumps(row | {"strength": 3}) + "\n")
+    new, lines, _ = repaired(path, "pandalm", rule)
+    assert (json.loads(new)["strength"], lines[0]["left"]) == (3, ["margin", "weight", "strength"])
 
 
 def test_what_was_not_decided_stays_to_the_last_digit(tmp_path):

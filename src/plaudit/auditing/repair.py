@@ -40,7 +40,11 @@ DEFAULT = "default"  # the preset of signals.recipes that is applied when nothin
 
 @dataclass(frozen=True)
 class Repaired:
-    """What came of a repair. `counts`: rows, comparisons, what was done; `left`: what stays as it is, by reason."""
+    """What came of a repair. `counts`: rows, comparisons, what was done; `left`: what stays as it is, by reason.
+
+    `columns`: those that rows were given; `empty`: those that a table has without a value. `unapplied`: what was ruled
+    and not done, how often, and why. `lost`: a person's decisions among it.
+    """
 
     output: str
     ledger: str
@@ -48,8 +52,11 @@ class Repaired:
     layout: str
     treatments: tuple[str, ...]
     columns: tuple[str, ...]
+    empty: tuple[str, ...]
     counts: dict[str, int]
     left: dict[str, int]
+    unapplied: tuple[dict[str, Any], ...] = ()
+    lost: tuple[dict[str, Any], ...] = ()
     doubtful: int = 0
     caution: str = ""  # why the audit itself said not to act on its verdicts
     model: str = ""  # what voted, as it was named
@@ -59,6 +66,7 @@ class Repaired:
         return {
             "output": self.output, "ledger": self.ledger, "form": self.form, "layout": self.layout,
             "treatments": list(self.treatments), "columns": list(self.columns), **self.counts, "left": self.left,
+            "unapplied": list(self.unapplied), "decisions_lost": list(self.lost),
             "doubtful": self.doubtful, "caution": self.caution or None,
         }  # fmt: skip
 
@@ -88,10 +96,11 @@ def repair(
     plan = steps(treatment or (() if options.decisions else (DEFAULT,)))
     form = _ready(source, target, options)
     signals, summary = store.load(audit)
-    rulings, doubtful = _ruled(source, audit, signals, plan, options)
+    rulings, doubtful, elsewhere = _ruled(source, audit, signals, plan, options)
     if options.doubtful is not None and not options.dry_run:
         export(options.doubtful, doubtful)
     job = Plan(rulings, Manner(rulings.fill, options.strength, options.margin_sign), renames(options.columns))
+    job.counts["decisions_elsewhere"] = elsewhere
     if target is not None and not options.dry_run:
         header = {
             "plaudit": "ledger", "format": ledger.FORMAT, "form": form, "treatments": rulings.steps,
@@ -101,9 +110,9 @@ def repair(
     elif options.dry_run:
         _rehearse(source, form, job, options)
     names = ("", "") if target is None else (str(target), str(ledger.ledger_of(target)))
-    return Repaired(*names, form, job.layout, tuple(rulings.steps), tuple(job.columns), _counts(job),
-                    dict(job.left.most_common()), len(doubtful), caution(summary) if plan else "",
-                    str(summary["voters"]["model"]))  # fmt: skip
+    return Repaired(*names, form, job.layout, tuple(rulings.steps), tuple(_carried(job)), _empty(job, form),
+                    _counts(job), dict(job.left.most_common()), _unapplied(job), tuple(job.lost), len(doubtful),
+                    caution(summary) if plan else "", str(summary["voters"]["model"]))  # fmt: skip
 
 
 def caution(summary: Mapping[str, Any]) -> str:
@@ -126,8 +135,8 @@ def caution(summary: Mapping[str, Any]) -> str:
 
 def _ruled(
     source: str, audit: str | Path, signals: Signals, plan: Sequence[Step], options: RepairOptions
-) -> tuple[Rulings, list[dict[str, Any]]]:
-    """The ruling on every comparison of the audit, and the doubtful ones of the file."""
+) -> tuple[Rulings, list[dict[str, Any]], int]:
+    """The ruling on every comparison of the audit, the doubtful ones of the file, and decisions about other files."""
     decision = decisions(options.decisions, signals)
     if options.decisions and not plan and not (decision != "").any():
         advice = (
@@ -136,20 +145,35 @@ def _ruled(
         raise PlauditError(f"{options.decisions}: no decision is filled in", advice=advice)
     places = Places(signals)
     seen = _survey(_rows(source, options), signals, places, options)
-    if not seen.matched:
+    if not seen.here.any():
         advice = f"name the file that was audited, or: plaudit audit {source} --model M --output-dir D"
         raise PlauditError(f"{audit} knows no preference of {source}: it is the audit of another file", advice=advice)
-    return Rulings(signals, places, plan, seen.label, decision), seen.doubtful
+    elsewhere = (decision != "") & (decision != "keep") & ~seen.here
+    return Rulings(signals, places, plan, seen.label, decision), seen.doubtful, int(elsewhere.sum())
 
 
 COUNTED = (
     "rows", "rejected", "comparisons", "unseen", "lists", "changed",
-    "flip", "soften", "tie", "margin", "weight", "drop",
+    "flip", "soften", "tie", "margin", "weight", "drop", "decisions", "decisions_applied", "decisions_elsewhere",
 )  # fmt: skip
 
 
 def _counts(job: Plan) -> dict[str, int]:
     return {name: job.counts[name] for name in COUNTED}
+
+
+def _unapplied(job: Plan) -> tuple[dict[str, Any], ...]:
+    return tuple({"what": what, "count": n, "why": why} for (what, why), n in job.unapplied.most_common())
+
+
+def _carried(job: Plan) -> list[str]:
+    """The columns that the file was given; none where no row can hold them."""
+    return [name for name in job.columns if name in job.carried]
+
+
+def _empty(job: Plan, form: str) -> tuple[str, ...]:
+    """The columns that a table's header gained, although no row was given a value."""
+    return tuple(n for n in job.columns if n not in job.carried) if form in ("csv", "parquet") else ()
 
 
 def _ready(source: str, target: Path | None, options: RepairOptions) -> str:
@@ -198,16 +222,20 @@ def _rows(source: str, options: RepairOptions) -> Iterator[Row]:
 
 @dataclass
 class Survey:
-    """What the file and the audit have in common. `label` [P]: 1/2 where the file says that a comparison is a tie."""
+    """What the file and the audit have in common. `label` [P]: 1/2 where the file says that a comparison is a tie.
+
+    `here` [P]: which of the audit's comparisons the file holds.
+    """
 
     label: Any
-    matched: int = 0
+    here: Any
     doubtful: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _survey(rows: Iterable[Row], signals: Signals, places: Places, options: RepairOptions) -> Survey:
     """Read the file once: which of its comparisons are ties, which are doubtful, and whether any was audited."""
-    seen = Survey(np.array(signals["label"], np.float64) if "label" in signals else np.ones(signals.rows))
+    label = np.array(signals["label"], np.float64) if "label" in signals else np.ones(signals.rows)
+    seen = Survey(label, np.zeros(signals.rows, bool))
     doubtful = Doubtful(options.doubtful_above)
     for row in rows:
         for record in (r for r in row.records if isinstance(r, Preference)):
@@ -215,7 +243,7 @@ def _survey(rows: Iterable[Row], signals: Signals, places: Places, options: Repa
                 at = places(record, better, worse)
                 if at is None:
                     continue
-                seen.matched += 1
+                seen.here[at] = True
                 seen.label[at] = 0.5 if record.is_tie else 1.0
                 if options.doubtful is not None and not record.is_tie and doubtful(signals, at):
                     seen.doubtful.append(line_of(record, at, signals))
@@ -322,7 +350,8 @@ def _bind(book: Part, draft: Any, header: dict[str, Any], job: Plan) -> None:
     draft.seek(0)
     for block in iter(lambda: draft.read(1 << 20), b""):
         body.update(block)
-    facts = {"layout": job.layout, "columns": job.columns, "counts": _counts(job), "left": dict(job.left.most_common())}
+    facts = {"layout": job.layout, "columns": _carried(job), "counts": _counts(job),
+             "left": dict(job.left.most_common()), "unapplied": _unapplied(job)}  # fmt: skip
     book.write(ledger.line({**header, **facts, "lines": body.hexdigest()}))
     draft.seek(0)
     for block in iter(lambda: draft.read(1 << 20), b""):

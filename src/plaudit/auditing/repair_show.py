@@ -13,6 +13,7 @@ _WORDS = {
     "flip": "flipped", "soften": "softened", "margin": "given a margin", "weight": "weighed", "drop": "dropped",
     "tie": "made ties",
 }  # fmt: skip
+_SHOWN = 10  # decisions that were lost; all of them stand in the ledger
 
 
 def show(found: Repaired, source: str, audit: str, options: RepairOptions) -> None:
@@ -31,19 +32,77 @@ def show(found: Repaired, source: str, audit: str, options: RepairOptions) -> No
         left += list(found.left.items())
         if left:
             terminal.table("left as they are", ["why", "count"], left)
+        if found.unapplied:
+            missed = [(some["what"], some["count"], some["why"]) for some in found.unapplied]
+            terminal.table("ruled, but not applied", ["what", "count", "why"], missed)
         if found.columns:
             terminal.note(f"columns on every pair: {', '.join(found.columns)}")
+        if found.empty:
+            terminal.note(f"columns of the table in which no row was given a value: {', '.join(found.empty)}")
+        _lost(found, source)
     if options.dry_run and options.doubtful is not None:
         terminal.note(f"{found.doubtful:,} doubtful pairs would be written to {options.doubtful}")
     if not options.dry_run:
         _next(found, source, audit, options)
+    elif again := _as_pairs(found, source, audit, options):
+        terminal.note(f"next: {again}")
+
+
+def _lost(found: Repaired, source: str) -> None:
+    """Warn of a person's decisions that did nothing, one by one."""
+    n = found.counts
+    if found.lost:
+        what = "decision" if n["decisions"] == 1 else "decisions"
+        terminal.note(f"warning: {len(found.lost):,} of {n['decisions']:,} {what} could not be applied:")
+        shown = sorted(found.lost[:_SHOWN], key=lambda line: line["reason"])
+        for before, line in zip([None, *shown], shown):
+            if before is None or before["reason"] != line["reason"]:
+                terminal.note(f"  {line['reason']}:")
+            sides = f"{line['better']} over {line['worse']}"
+            terminal.note(f"    {line['decision']} {line['id']} ({line['where']}, {sides})")
+        more = f": see {found.ledger}" if found.output else " (--json lists all)"
+        if len(found.lost) > _SHOWN:
+            terminal.note(f"  and {len(found.lost) - _SHOWN:,} more{more}")
+    if away := n["decisions_elsewhere"]:
+        what = "decision is about a comparison" if away == 1 else "decisions are about comparisons"
+        terminal.note(f"{away:,} {what} that {source} does not hold")
+
+
+def _as_pairs(found: Repaired, source: str, audit: str, options: RepairOptions) -> str:
+    """The command that writes each judgement as a pair of its own, where some could not hold what was ruled."""
+    if options.as_pairs or not any("--as-pairs" in some["why"] for some in found.unapplied):
+        return ""
+    suffix, stem, more = _ending(source), _stem(source), _reading(options)
+    first = ""
+    if found.form in ("csv", "parquet"):
+        first = f"plaudit convert {quote(source)} --to canonical{more} --output {quote(f'{stem}.canonical.jsonl')} && "
+        source, suffix, more = f"{stem}.canonical.jsonl", ".jsonl", ""
+    if asked := [quote(name) for name in found.treatments if name != "decide"]:
+        more += f" --treatment {' '.join(asked)}"
+    more += f" --decisions {quote(str(options.decisions))}" if options.decisions else ""
+    more += f" --strength {options.strength}" if options.strength != "auto" else ""
+    more += f" --margin-sign {options.margin_sign}" if options.margin_sign != "negate" else ""
+    target = quote(f"{stem}.pairs{suffix}")
+    return f"{first}plaudit repair {quote(source)} --audit {quote(audit)}{more} --as-pairs --output {target}"
+
+
+def _ending(source: str) -> str:
+    return "".join(Path(source).suffixes[-2 if source.lower().endswith(".gz") else -1 :])
+
+
+def _stem(source: str) -> str:
+    return Path(source).name.removesuffix(_ending(source))
+
+
+def _reading(options: RepairOptions) -> str:
+    """How the file is to be read, as options."""
+    more = f" --layout {quote(options.layout)}" if options.layout else ""
+    return more + (f" --columns {quote(options.columns)}" if options.columns else "")
 
 
 def _next(found: Repaired, source: str, audit: str, options: RepairOptions) -> None:
     """The commands to run next, as they would be typed."""
-    suffix = "".join(Path(source).suffixes[-2 if source.lower().endswith(".gz") else -1 :])
-    more = f" --layout {quote(options.layout)}" if options.layout else ""
-    more += f" --columns {quote(options.columns)}" if options.columns else ""
+    suffix, stem, more = _ending(source), _stem(source), _reading(options)
     if options.doubtful is not None:
         back = f"--audit {quote(audit)}{more} --decisions {quote(str(options.doubtful))} --output decided{suffix}"
         terminal.note(f"{found.doubtful:,} doubtful pairs: fill in `decision` in {options.doubtful}, then")
@@ -52,12 +111,13 @@ def _next(found: Repaired, source: str, audit: str, options: RepairOptions) -> N
         terminal.note(f"do not trust these changes yet: {found.caution}; look at pairs in the report and the ledger")
     if found.output:
         more = "" if options.as_pairs else more
-        stem = Path(source).name.removesuffix(suffix)
         terminal.note(f"undo: plaudit repair --undo {quote(found.output)} --output {quote(f'{stem}.original{suffix}')}")
         model = quote(found.model.split(",")[0] or "minilm-l6")
-        terminal.note(
-            f"next: plaudit train {quote(found.output)}{more} --model {model} --output-dir {quote(f'{stem}.rm')}"
-        )
+        train = f"plaudit train {quote(found.output)}{more} --model {model} --output-dir {quote(f'{stem}.rm')}"
+        again = _as_pairs(found, source, audit, options)
+        terminal.note(f"next: {again}" if again else f"next: {train}")
+        if again:
+            terminal.note(f"or, without what was not applied: {train}")
 
 
 def show_undone(source: str, output: str, header: Mapping[str, Any]) -> None:

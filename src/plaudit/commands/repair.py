@@ -20,6 +20,8 @@ def repair(
 ) -> int:
     """Flip, soften, drop or weigh preferences as an audit says; every change can be undone.
 
+    Exit status 1 when decisions were given and not one of them could be applied.
+
     Parameters
     ----------
     files
@@ -48,7 +50,7 @@ def repair(
     _complete(files, audit, treatment)
     found = room.repair(files[0], audit=audit, output=output or None, treatment=treatment, options=options)
     terminal.document(found.document()) if json else show(found, files[0], audit, options)
-    return 0
+    return 1 if found.counts["decisions"] and not found.counts["decisions_applied"] else 0
 
 
 def _complete(files: tuple[str, ...], audit: str, treatment: tuple[str, ...]) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
@@ -14,7 +14,19 @@ from plaudit import catalog
 from plaudit.data.columns import rename
 from plaudit.data.framing import delimiter
 from plaudit.data.patch import Edit, trimmed
-from plaudit.data.patch_rows import COLUMNS, LIST, Change, Left, Manner, Ruling, revised
+from plaudit.data.patch_rows import (
+    COLUMNS,
+    LIST,
+    SEVERAL,
+    TIE,
+    Change,
+    Left,
+    Manner,
+    Ruling,
+    asked,
+    revised,
+    signed,
+)
 from plaudit.data.patch_spans import Span
 from plaudit.data.patch_text import edited_csv, edited_json
 from plaudit.data.read import ROOM, Row
@@ -30,7 +42,9 @@ _KINDS = ("flip", "tie", "soften", "margin", "weight", "drop", "columns")
 class Plan:
     """How a file is to be changed: the ruling on each comparison, how columns are written, the file's own names.
 
-    `counts` and `left` are filled on the way: what was done, and rows or comparisons left as they are, by reason.
+    The rest is filled on the way. `counts`: what was done. `left`: rows or comparisons left as they are, by reason.
+    `unapplied`: what was ruled and not done, by name and reason; `lost`: a person's decisions among it. `carried`: the
+    columns that some row was given.
     """
 
     rule: Rule
@@ -38,6 +52,9 @@ class Plan:
     table: Mapping[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
+    unapplied: Counter[tuple[str, str]] = field(default_factory=Counter)
+    lost: list[dict[str, Any]] = field(default_factory=list)
+    carried: set[str] = field(default_factory=set)
     layout: str = ""
 
     @property
@@ -49,6 +66,29 @@ class Plan:
     def file_name(self, ours: str) -> str:
         """What the file calls one of our columns."""
         return next((theirs for theirs, name in self.table.items() if name == ours), ours)
+
+    def settle(
+        self, record: Preference, ruling: Ruling, done: Collection[str], why: str, where: str, *, alone: bool = True
+    ) -> dict[str, Any]:
+        """Count what a ruling asked for; for the ledger what was not done of it, and why.
+
+        `alone`: the row holds nothing else; else a graded strength of the row cannot turn with one of its labels.
+        """
+        sign, decision = self.manner.margin_sign, ruling.facts.get("decision", "")
+        tied = ruling.label == 0.5 and decision == "flip"
+        left = ["flip"] if tied else [name for name in asked(record, ruling, sign) if name not in done]
+        why = TIE if tied else why
+        if decision not in ("", "keep"):
+            self.counts["decisions"] += 1
+            self.counts["decisions_applied"] += not left
+            if left:
+                place = {name: ruling.facts[name] for name in ("id", "better", "worse")}
+                self.lost.append({**place, "decision": decision, "where": where, "reason": why})
+        grade = record.strength or 0.0
+        if not alone and "flip" in done and signed(grade, sign) != grade:
+            left.append("strength")
+        self.unapplied.update((name, why) for name in left)
+        return {"left": left, "left_because": why} if left else {}
 
 
 def number_of(row: Row) -> int:
@@ -66,34 +106,35 @@ def decided(plan: Plan, row: Row, values: dict[str, Any], what: str) -> tuple[Ch
     if not row.records:
         plan.counts["rejected"] += 1
         return None, ()
-    rulings = _rulings(plan, row.records)
-    change = _revised(plan, row, values, rulings)
-    if isinstance(change, Left):
-        plan.left[change.reason] += 1
-    if not isinstance(change, Change):
-        return None, ()
-    counted(plan.counts, change.done)
-    return change, notes(row, what, change, rulings)
+    rulings = [_rulings(plan, record) for record in row.records]
+    found = _revised(plan, row, values, [next(iter(some), None) for some in rulings])
+    why = LIST if any(map(_listed, row.records)) else SEVERAL
+    if isinstance(found, Left):
+        why = found.reason
+        plan.left[why] += 1
+    change = found if isinstance(found, Change) else None
+    if change is not None:
+        counted(plan.counts, change.done)
+    return change, notes(plan, row, what, change, rulings, why)
 
 
-def _rulings(plan: Plan, records: Sequence[Record]) -> list[Ruling | None]:
-    """One for each record; a longer list is counted, and has none."""
-    out: list[Ruling | None] = []
-    for record in records:
-        found = record.comparisons() if isinstance(record, Preference) else []
-        if not found:
-            plan.left["holds no comparison"] += 1
-        elif isinstance(record, Preference) and len(record.responses) > 2:
-            plan.counts["lists"] += 1
-            plan.left[LIST] += 1
-        else:
-            assert isinstance(record, Preference)
-            ruling = plan.rule(record, *found[0])
-            plan.counts["comparisons" if ruling else "unseen"] += 1
-            out.append(ruling)
-            continue
-        out.append(None)
-    return out
+def _listed(record: Record) -> bool:
+    return isinstance(record, Preference) and len(record.responses) > 2
+
+
+def _rulings(plan: Plan, record: Record) -> list[Ruling | None]:
+    """One for each comparison of a record; a longer list is counted, since it is not changed."""
+    found = record.comparisons() if isinstance(record, Preference) else []
+    if not isinstance(record, Preference) or not found:
+        plan.left["holds no comparison"] += 1
+        return []
+    rulings = [plan.rule(record, *sides) for sides in found]
+    if _listed(record):
+        plan.counts["lists"] += 1
+        plan.left[LIST] += 1
+    else:
+        plan.counts["comparisons" if rulings[0] else "unseen"] += 1
+    return rulings
 
 
 def counted(counts: Counter[str], done: Iterable[Sequence[str]]) -> None:
@@ -113,7 +154,10 @@ def _revised(plan: Plan, row: Row, values: dict[str, Any], rulings: Sequence[Rul
     ours = rename(values, plan.table) if plan.table else values
     assert not isinstance(ours, str)  # the reader has renamed this row already
     found = revised(part, ours, row.records, rulings, plan.manner, whole=row.reason is None)
-    if not isinstance(found, Change) or found.after is None or not plan.table:
+    if not isinstance(found, Change) or found.after is None:
+        return found
+    plan.carried.update(name for name in COLUMNS if found.after.get(name) != ours.get(name))
+    if not plan.table:
         return found
     return Change(_under_file_names(plan, values, found.after), found.done)
 
@@ -130,19 +174,26 @@ def _under_file_names(plan: Plan, values: Mapping[str, Any], after: Mapping[str,
     return out | {plan.file_name(ours): value for ours, value in after.items() if plan.file_name(ours) not in values}
 
 
-def notes(row: Row, what: str, change: Change, rulings: Sequence[Ruling | None]) -> Notes:
-    """The ledger's lines about one row: a line for each comparison that something was done to."""
-    number = number_of(row)
-    place = {"row": number, "where": f"{what} {number}"}
+def notes(
+    plan: Plan, row: Row, what: str, change: Change | None, rulings: Sequence[Sequence[Ruling | None]], why: str
+) -> Notes:
+    """The ledger's lines about one row: a line for each comparison that something was, or should have been, done to."""
+    place: dict[str, Any] = {"row": number_of(row), "where": f"{what} {number_of(row)}"}
+    alone = len(row.records) == 1 and row.reason is None
     lines = []
-    for names, ruling in zip(change.done, rulings, strict=True):
-        if names:
-            lines.append({**place, **noted(names, ruling)})
-    return tuple(lines) or (place,)
+    for i, (record, found) in enumerate(zip(row.records, rulings, strict=True)):
+        names = change.done[i] if change is not None else ()
+        for ruling in found:
+            left: dict[str, Any] = {}  # what was ruled and not done
+            if ruling is not None and isinstance(record, Preference):
+                left = plan.settle(record, ruling, names, why, place["where"], alone=alone)
+            if names or left:
+                lines.append({**place, **noted(names, ruling), **left})
+    return tuple(lines) or ((place,) if change is not None else ())
 
 
 def noted(names: Sequence[str], ruling: Ruling | None) -> dict[str, Any]:
-    """What was done to one comparison and why, with its signals."""
+    """What was done to one comparison and why, with its signals; no names: what was ruled and not done."""
     if ruling is None:
         return {"done": list(names), "reason": "not in the audit; written with the columns of the other rows"}
     facts = dict(ruling.facts)
@@ -193,7 +244,7 @@ def _fates(rows: Iterable[Row], places: Iterable[Span], form: str, plan: Plan) -
             after = values if change is None or change.after is None else change.after
             yield place, place.raw, *table.record(place, values, after, lines)
         elif change is None or change.after is None:
-            yield place, row.raw, row.raw, ()
+            yield place, row.raw, row.raw, lines
         else:
             yield place, row.raw, edited_json(row.raw, values, change.after), lines
 
@@ -223,7 +274,7 @@ def cut(fates: Iterable[Fate]) -> Iterator[Edit]:
             ends = [*(at.start for at, _ in gone[1:]), place.start]
             yield from (Edit(at.start, end, b"", note) for (at, note), end in zip(gone, ends))
             gone, last = [], place
-            if new != old:
+            if new != old or lines:  # of a row that stays as it is, too, the ledger tells what was not done
                 yield trimmed(place.at, old, new, lines)
     for before, (at, note) in zip([last, *(at for at, _ in gone)], gone):
         yield Edit(before.end if before else at.start, at.end, b"", note)
@@ -246,7 +297,8 @@ class _Cells:
         self._added = [name for name in map(self._plan.file_name, self._plan.columns) if name not in self._names]
         line = text.rstrip("\r")
         new = line + "".join(self._mark + name for name in self._added) + text[len(line) :]
-        return new.encode(), ({"row": 0, "where": "the header", "done": ["columns"], "reason": "columns added"},)
+        note = {"row": 0, "where": "the header", "done": ["columns"], "reason": "columns added"}
+        return new.encode(), (note,) if self._added else ()
 
     def record(self, place: Span, values: dict, after: dict, lines: Notes) -> tuple[bytes, Notes]:
         """A record with its new cells, empty ones where nothing was decided: every record has as many as the header."""
@@ -255,4 +307,4 @@ class _Cells:
         except ValueError as error:
             raise DataError(f"record {place.number}", str(error)) from error
         note = {"row": place.number, "where": f"record {place.number}", "done": ["columns"], "reason": "empty cells"}
-        return new, lines or (note,)
+        return new, lines or ((note,) if new != place.raw else ())

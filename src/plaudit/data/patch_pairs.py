@@ -11,7 +11,7 @@ import msgspec
 from plaudit.data.layouts import canonical
 from plaudit.data.patch import Edit
 from plaudit.data.patch_edits import Fate, Notes, Plan, counted, cut, matched, noted, number_of
-from plaudit.data.patch_rows import Ruling, ruled, signed, softened, tidy
+from plaudit.data.patch_rows import COLUMNS, Ruling, asked, ruled, signed, tidy
 from plaudit.data.patch_spans import Span
 from plaudit.data.read import Row
 from plaudit.data.write import pairs_of
@@ -27,7 +27,7 @@ def expanded(plan: Plan, row: Row, what: str) -> tuple[list[dict[str, Any]], Not
     if not row.records:
         plan.counts["rejected"] += 1
         return [], ()
-    place = {"row": number_of(row), "where": f"{what} {number_of(row)}"}
+    place: dict[str, Any] = {"row": number_of(row), "where": f"{what} {number_of(row)}"}
     out: list[dict[str, Any]] = []
     done: list[tuple[str, ...]] = []
     lines: list[dict[str, Any]] = []
@@ -36,8 +36,11 @@ def expanded(plan: Plan, row: Row, what: str) -> tuple[list[dict[str, Any]], Not
             written, names = _written(plan, pair, ruling)
             out += written
             done.append(names)
-            if names:
-                lines.append({**place, **noted(names, ruling)})
+            left = {}
+            if ruling is not None and isinstance(pair, Preference):
+                left = plan.settle(pair, ruling, names, "", place["where"])
+            if names or left:
+                lines.append({**place, **noted(names, ruling), **left})
     counted(plan.counts, done)
     return out, tuple(lines) or ({**place, "done": ["canonical"], "reason": "written in the canonical layout"},)
 
@@ -61,10 +64,6 @@ def _written(plan: Plan, pair: Record, ruling: Ruling | None) -> tuple[list[dict
     if ruling.weight == 0:
         return [], ("drop",)
     now = ruled(pair, ruling, plan.manner.margin_sign)
-    done = ["flip"] if ruling.flipped else []
-    if max(ruling.target, 1 - ruling.target) != ruling.label:
-        done.append(softened(ruling))
-    done += ["margin"] * (ruling.margin is not None and now.margin != pair.margin) + ["weight"] * (ruling.weight != 1)
     ranks = pair.ranks[::-1] if ruling.flipped and pair.ranks else pair.ranks
     plain = 0.5 if pair.is_tie else 1.0
     strength = pair.strength
@@ -76,7 +75,8 @@ def _written(plan: Plan, pair: Record, ruling: Ruling | None) -> tuple[list[dict
         pair, ranks=ranks, target=None if now.target == plain else now.target, margin=now.margin, weight=now.weight,
         strength=strength,
     )  # fmt: skip
-    return [canonical.write(changed)], tuple(done)
+    plan.carried.update(name for name in COLUMNS if getattr(changed, name) != getattr(pair, name))
+    return [canonical.write(changed)], asked(pair, ruling, plan.manner.margin_sign)
 
 
 def edits(rows: Iterable[Row], places: Iterable[Span], form: str, plan: Plan) -> Iterator[Edit]:

@@ -15,6 +15,7 @@ COLUMNS = ("margin", "target", "weight", "strength")
 MarginSign = Literal["negate", "keep", "abs"]
 SEVERAL = "several judgements in one row, which cannot each have columns of their own (--as-pairs writes them)"
 LIST = "a list of more than two responses (--as-pairs writes its comparisons)"
+TIE = "a tie of the file stays a tie"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,26 @@ def ruled(record: Preference, ruling: Ruling | None, sign: MarginSign = "negate"
     return Values(*sides, target, margin, weight)
 
 
+def asked(record: Preference, ruling: Ruling, sign: MarginSign = "negate") -> tuple[str, ...]:
+    """What a ruling asks of a comparison, by the names under which it is counted.
+
+    >>> from plaudit.records import pair
+    >>> asked(pair("q", "a", "b"), Ruling(0.0, -2.0, 0.5, 1.0, ("flip", "margin", "weight"), {}))
+    ('flip', 'margin', 'weight')
+    """
+    if ruling.weight == 0:
+        return ("drop",)
+    if (ruling.target, ruling.margin, ruling.weight) == (ruling.label, None, 1):
+        return ()  # most comparisons
+    own, wanted = values_of(record), ruled(record, ruling, sign)
+    words = ["flip"] if ruling.flipped else []
+    if wanted.target != own.target:
+        words.append("tie" if ruling.facts.get("decision") == "tie" else "soften")  # softened may come to 1/2 too
+    if ruling.margin is not None and wanted.margin != own.margin:
+        words.append("margin")
+    return tuple(words) + (("weight",) if wanted.weight != own.weight else ())
+
+
 def signed(value: float, sign: MarginSign) -> float:
     """A difference between the sides after they were exchanged, as `--margin-sign` wants it written."""
     return {"negate": 0.0 - value, "keep": value, "abs": abs(value)}[sign]
@@ -125,8 +146,9 @@ def revised(
 ) -> Change | Left | None:  # fmt: skip
     """A row's values after the rulings on its records, one each; None when nothing changes.
 
-    Pairs only: a list stays. `whole`: every judgement of the row was read. What comes out is parsed again by the
-    layout `part`, and a row that does not read as it was ruled stays as it is.
+    Pairs only: a list stays. `whole`: every judgement of the row was read. Of several judgements each may be flipped;
+    what would need a column of its own is left out. What comes out is parsed again by the layout `part`, and a row that
+    does not read as it was ruled stays as it is.
     """
     pairs = [r for r in records if isinstance(r, Preference) and len(r.responses) == 2 and r.comparisons()]
     if not pairs or len(pairs) != len(records):
@@ -135,17 +157,24 @@ def revised(
         return Change(None, tuple(("drop",) for _ in rulings)) if whole else Left(SEVERAL)
     if len(pairs) == 1 and whole:
         return _pair(part, row, pairs[0], rulings[0], manner)
-    wanted = [ruled(record, ruling, manner.margin_sign) for record, ruling in zip(pairs, rulings, strict=True)]
-    if any(new[2:] != values_of(record)[2:] for record, new in zip(pairs, wanted, strict=True)):
-        return Left(SEVERAL)
-    after = deepcopy(row)
-    done = []
-    for record, ruling in zip(pairs, rulings, strict=True):
-        turned = ruling is not None and ruling.flipped
-        done.append(("flip",) if turned else ())
-        if turned and (failed := _swap(part, after, record)):
+    turned = [_turns(record, ruling, manner) for record, ruling in zip(pairs, rulings, strict=True)]
+    if not any(turned):
+        needs = (r is not None and asked(p, r, manner.margin_sign) for p, r in zip(pairs, rulings, strict=True))
+        return Left(SEVERAL) if any(needs) else None
+    after, wanted = deepcopy(row), []
+    for record, turn in zip(pairs, turned, strict=True):
+        own = values_of(record)
+        wanted.append(own._replace(better=own.worse, worse=own.better) if turn else own)
+        if turn and (failed := _swap(part, after, record)):
             return failed
-    return _checked(part, Change(after, tuple(done)), wanted) if any(done) else None
+    return _checked(part, Change(after, tuple(("flip",) if turn else () for turn in turned)), wanted)
+
+
+def _turns(record: Preference, ruling: Ruling | None, manner: Manner) -> bool:
+    """Whether one of several judgements is flipped: for good, not softened, and without a margin of the whole row."""
+    if ruling is None or not ruling.flipped or ruling.weight == 0 or 1 - ruling.target != ruling.label:
+        return False
+    return signed(record.margin, manner.margin_sign) == record.margin
 
 
 def _pair(
@@ -155,9 +184,7 @@ def _pair(
     if wanted == own and not manner.fill and manner.strength != "always":
         return None  # most rows, and copying them is what costs
     after = deepcopy(row)
-    done = []
     if ruling is not None and ruling.flipped:
-        done.append("flip")
         if failed := _swap(part, after, record):
             return failed
         _carry(part, after, record, manner)
@@ -165,33 +192,17 @@ def _pair(
     for name in COLUMNS:
         if name != "strength" and (name in changed or (name in manner.fill and not _holds(row, name, own))):
             after[name] = getattr(wanted, name)
-    done += _named(changed, own, wanted, ruling)
     if ruling is not None and _wants_strength(row, record, manner):
         after["strength"] = tidy(-ruling.facts["mean"] if ruling.flipped else ruling.facts["mean"])
     if after == row:
         return None
-    return _checked(
-        part, Change(after, (tuple(done) or ("columns",),)), [wanted], record if row.get("ratings") else None
-    )
+    done = asked(record, ruling, manner.margin_sign) if ruling is not None else ()
+    return _checked(part, Change(after, (done or ("columns",),)), [wanted], record if row.get("ratings") else None)
 
 
 def _holds(row: Mapping[str, Any], name: str, own: Values) -> bool:
     """Whether the row has this column already, with the value that it is read as."""
     return row.get(name) is not None and row[name] == getattr(own, name)
-
-
-def _named(changed: set[str], own: Values, wanted: Values, ruling: Ruling | None) -> list[str]:
-    names = []
-    if "target" in changed:
-        names.append(softened(ruling))
-    if "margin" in changed and ruling is not None and ruling.margin is not None:
-        names.append("margin")
-    return names + (["weight"] if "weight" in changed else [])
-
-
-def softened(ruling: Ruling | None) -> str:
-    """What a changed target is called: a person's tie, or a softened label, which may come to 1/2 too."""
-    return "tie" if ruling is not None and ruling.facts.get("decision") == "tie" else "soften"
 
 
 def _wants_strength(row: Mapping[str, Any], record: Preference, manner: Manner) -> bool:

@@ -94,6 +94,7 @@ def _batch(batch: Any, rows: list[Row], plan: Plan, shape: Shape) -> tuple[Any, 
         values = without_nan(batch.slice(i, 1).to_pylist()[0]) if row.records else {}
         change, notes = decided(plan, row, values, "record")
         if change is None:
+            lines += notes
             continue
         keep[i] = change.after is not None
         fresh = {k: v for k, v in (change.after or {}).items() if k not in values or not same(values[k], v)}
