@@ -9,6 +9,7 @@ from plaudit import catalog
 from plaudit.data.checks import _contract as contract
 from plaudit.data.checks import _judgements as judgements
 from plaudit.data.checks.annotators import reliabilities
+from plaudit.data.findings import Equal
 from plaudit.records import group, message, pair
 from tiers import examples
 
@@ -310,12 +311,26 @@ def test_exact_duplicates_across_files_are_a_warning():
     assert (finding.value["between_files"], finding.status) == (1, "warn")
 
 
-def test_equal_pairs_tells_the_text_from_the_cut():
+def test_equal_pairs_tells_the_text_from_the_tokenizer_and_the_cut():
     part = catalog.load(ROOM, "equal_pairs")
-    rows = [pair("Q", "a", "a", id="text"), pair("Q", "a", "b", id="cut"), pair("Q", "a", "c", id="fine")]
-    finding = part.check(rows, [1, 0])
-    assert (finding.value["equal_texts"], finding.value["by_truncation"], finding.ids) == (1, 1, ("text", "cut"))
+    rows = [
+        pair("Q", "a", "a", id="text"), pair("Q", "a", "b", id="cut"), pair("Q", "a", "A", id="case"),
+        pair("Q", "a", "c", id="fine"), group("Q", ("a", "A", "b", "a"), (0, 1, 1, 2), id="list"),
+    ]  # fmt: skip
+    of = [Equal(1, 0, 1, cut=True), Equal(0, 0, 1), Equal(2, 0, 1), Equal(4, 0, 1), Equal(4, 1, 3), Equal(4, 0, 3)]
+    finding = part.check(rows, of)
+    kinds = {name: finding.value[name] for name in ("equal_texts", "by_tokenizer", "by_truncation")}
+    assert kinds == {"equal_texts": 2, "by_tokenizer": 3, "by_truncation": 1}
+    assert (finding.value["pairs"], finding.value["preferences"], finding.value["share"]) == (6, 4, 0.8)
+    assert (finding.count, finding.ids) == (4, ("text", "cut", "case", "list"))
+    words = "2 of equal texts, 3 made equal by the tokenizer, 1 equal after the cut to --max-length"
+    assert finding.text == f"to the model both responses are the same in 6 comparisons (80.0% of rows): {words}"
     assert "--max-length" in finding.advice
+    uncut = part.check(rows, of[1:])
+    assert "cut" not in uncut.text
+    assert "max-length" not in uncut.advice
+    assert "tokenizer" in uncut.advice
+    assert "tokenizer" not in part.check(rows, of[1:2]).advice
 
 
 def test_judgements_of_an_outline_and_of_preferences_are_the_same():

@@ -16,13 +16,13 @@ from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.trained import poll_trained
 from plaudit.auditing.vote import Poll, poll, trunks_of
 from plaudit.data.columns import renames
-from plaudit.data.findings import Finding
+from plaudit.data.findings import Equal, Finding
 from plaudit.data.limits import Limits
 from plaudit.data.options import given
 from plaudit.data.split import group_digest
 from plaudit.data.tally import first_alike, first_opposed
 from plaudit.errors import OptionError, PlauditError
-from plaudit.models.tokens import Encoded, encode_all, equal_after_cut
+from plaudit.models.tokens import Encoded, encode_all
 from plaudit.report.pages.audit import page
 from plaudit.report.terminal import clean, note
 from plaudit.signals.noise import WIDEST, Noise, NoiseModel, estimate
@@ -90,8 +90,8 @@ def audit(
     return Audit(signals, document)
 
 
-def _voted(material: Material, options: AuditOptions) -> tuple[Docket, Poll, list[int] | None, Asked | None]:
-    """What is voted on, the votes, pairs that are equal to the model (None: nobody looked), influence if asked for."""
+def _voted(material: Material, options: AuditOptions) -> tuple[Docket, Poll, list[Equal] | None, Asked | None]:
+    """What is voted on, the votes, comparisons equal to the model (None: nobody looked), influence if asked for."""
     if options.scorer:
         return (*scorers.ask(material, options), None, None)
     trunks = trunks_of(options)
@@ -101,7 +101,8 @@ def _voted(material: Material, options: AuditOptions) -> tuple[Docket, Poll, lis
     kept = [[own[i] for i in case.place] for own in everything]
     ballot = poll_trained(case, trunks, options) if options.heads in TRAINED else poll(case, trunks, kept, options)
     wanted = options.influence or options.fair_by
-    return case, ballot, _equal(case, kept), asked(case, trunks, kept, kind, options) if wanted else None
+    equal = checking.alike(case, kept, [t.loaded.policy for t in trunks])
+    return case, ballot, equal, asked(case, trunks, kept, kind, options) if wanted else None
 
 
 def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
@@ -152,12 +153,6 @@ def _refused(everything: Sequence[Sequence[Encoded]], material: Material) -> dic
             if e.refused and p.comparisons():
                 out.setdefault(i, e.refused)
     return out
-
-
-def _equal(case: Docket, encoded: Sequence[Sequence[Encoded]]) -> list[int]:
-    """Pairs whose two responses are the same tokens to one trunk or another; places in the material."""
-    alike = lambda e: len(e.responses) == 2 and equal_after_cut(e)  # noqa: E731
-    return [int(i) for i, *of in zip(case.place, *encoded, strict=True) if any(map(alike, of))]
 
 
 def priced(material: Material, case: Docket, ballot: Poll, options: AuditOptions) -> Signals:
