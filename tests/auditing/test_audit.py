@@ -29,6 +29,11 @@ from plaudit.signals.noise import estimate
 ROWS = 90
 
 
+def read_all(file):
+    """The preferences of a file, in its order."""
+    return (record for row in read([str(file)]) for record in row.records)
+
+
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     """A text world with every fifth label turned round, a tie, a list of three, a repeat and a broken line."""
@@ -274,6 +279,42 @@ def test_scorers_can_vote(file, tmp_path, capsys):
     assert checks["reachable"]["value"]["lower"] is None  # they vote in-sample
     panel = load(tmp_path / "audit/committee")
     assert panel.votes_all(list(make("text-v1", n=2, seed=1).preferences))[0].shape == (2, 2)
+
+
+def test_a_given_committee_votes_by_its_members(done, file, tmp_path, capsys, monkeypatch):
+    made, target = done
+    monkeypatch.chdir(target.parent)
+    found = audit([file], output_dir=tmp_path / "again", scorer=f"./{target.name}/committee")
+    panel, signals = load(target / "committee"), found.signals
+    assert [m["name"] for m in found.summary["members"]] == list(panel.names)
+    assert list(panel.names) == [m["name"] for m in made.summary["members"]]
+    assert (signals["n_members"] == 4).all()
+    assert (signals["std"] > 0).all()
+    judged = {p.id: votes for p in read_all(file) for votes in panel.votes_all([p]) if p.comparisons()}
+    of = list(zip(signals["id"], signals["better"], signals["worse"], strict=True))
+    gaps = np.array([judged[key][:, i] - judged[key][:, j] for key, i, j in of])
+    margins = gaps / np.sqrt((gaps**2).mean(0))
+    np.testing.assert_allclose(signals["margins"], margins, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(signals["mean"], margins.mean(1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(signals["std"], margins.std(1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(signals["vote_share"], (gaps > 0).mean(1))
+    show(found.summary, [str(file)], "again")
+    assert "4 members of 1 given scorer" in capsys.readouterr().out
+    saved = load(tmp_path / "again/committee")  # is a committee of the same members
+    (mine,), (theirs,) = (p.votes_all([next(read_all(file))]) for p in (saved, panel))
+    assert list(saved.names) == list(panel.names)
+    scale = np.sqrt((gaps**2).mean(0))[:, None]
+    np.testing.assert_allclose(np.diff(mine * scale), np.diff(theirs), rtol=1e-4, atol=1e-5)
+
+
+def test_committees_that_are_asked_together_are_told_apart(done, file):
+    name = str(done[1] / "committee")
+    found = audit([file], scorer=f"{name},length,{name}")
+    names = [m["name"] for m in found.summary["members"]]
+    assert len(names) == len(set(names)) == 9
+    assert names[4] == "length"
+    margins = found.signals["margins"]
+    np.testing.assert_allclose(margins[:, :4], margins[:, 5:])
 
 
 def test_without_a_noise_model_p_wrong_is_empty(file, cache):
