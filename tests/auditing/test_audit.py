@@ -12,6 +12,7 @@ from plaudit.auditing import store
 from plaudit.auditing.audit import audit
 from plaudit.auditing.cache import prune
 from plaudit.auditing.options import AuditOptions
+from plaudit.auditing.rehearse import rehearse
 from plaudit.auditing.show import _rates as show_rates
 from plaudit.auditing.show import show
 from plaudit.auditing.summary import beside_length, noise_document
@@ -87,6 +88,35 @@ def test_votes_are_mere_length_only_where_they_follow_it():
     assert not beside_length(unlike, longer, group)["mere"]
     better = np.where(draw.random(400) < 0.9, 1.0, longer)  # follows length where it errs, and is surely ahead
     assert not beside_length(better, longer, group)["mere"]
+
+
+UNREADY = [
+    ({"model": "minilm"}, r"unknown model 'minilm' \(did you mean 'minilm-l6'\?\)"),
+    ({"model": "tiny,./nosuch"}, "nosuch: no such folder"),
+    ({"model": "EMPTY"}, "no model here: config.json is missing"),
+    ({"model": "ADAPTERS"}, "gone: no such folder"),
+    ({"model": "tiny", "layers": "1,two"}, "is not a list of numbers"),
+    ({"model": "tiny", "device": "toaster"}, "device 'toaster' cannot be used"),
+    ({"scorer": "length,lenght"}, r"unknown scorer 'lenght' \(did you mean 'length'\?\)"),
+    ({"scorer": "EMPTY"}, "no checkpoint here: config.json is missing"),
+    ({"model": "tiny", "heads": "full", "in_sample": True}, "--in-sample is about heads; train models with"),
+    ({"model": "tiny", "heads": "lora", "in_sample": True, "folds": 3}, "--in-sample is about heads; train models"),
+]
+
+
+@pytest.mark.parametrize(("options", "why"), UNREADY, ids=[str(options) for options, _ in UNREADY])
+def test_names_and_options_that_cannot_work_are_refused_before_the_file_is_read(options, why, tmp_path, monkeypatch):
+    monkeypatch.setattr("plaudit.models.embedded.path", None)  # would build or fetch
+    empty, adapters = tmp_path / "empty", tmp_path / "adapters"
+    for folder in (empty, adapters):
+        folder.mkdir()
+    (adapters / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path / "gone")}))
+    places = {"EMPTY": str(empty), "ADAPTERS": str(adapters)}
+    options = {name: places.get(str(value), value) for name, value in options.items()}
+    with pytest.raises(PlauditError, match=why):
+        audit([tmp_path / "no file is looked for.jsonl"], **options)
+    with pytest.raises(PlauditError, match=why):
+        rehearse([str(tmp_path / "nor here.jsonl")], AuditOptions(**options))
 
 
 def test_groups_that_cannot_be_made_even_are_refused_before_the_pass(file, monkeypatch):

@@ -211,7 +211,17 @@ def test_one_judge_contradicts_two_disagree():
     assert disagree.value["tie_against_choice"] == 1
 
 
-def test_what_one_judge_says_against_himself_is_no_agreement_of_people():
+@pytest.mark.parametrize(("n", "words"), [(0, ""), (1, "; once an annotator"), (2, "; in 2 cases an annotator")])
+def test_labels_of_one_annotator_against_their_own_are_counted_in_words(n, words):
+    rows = [pair(f"Q{i}", "yes", "no", annotator=name, id=f"{i}{name}") for i in range(4) for name in "ab"]
+    rows += [pair(f"Q{i}", "no", "yes", annotator="a", id=f"again {i}") for i in range(n)]
+    finding = found("annotators", rows)
+    assert finding.value["contradict_themselves"] == n
+    assert ("gave a pair both labels, against their own earlier label" in finding.text) == (n > 0)
+    assert words in finding.text
+
+
+def test_what_one_judge_says_against_their_own_label_is_no_agreement_of_people():
     """Forty pairs, each with both labels from one of three annotators: nobody judged what another did."""
     both = [
         pair(f"Question {i}?", *sides, annotator="abc"[i % 3], id=f"{i}{sides[0]}")
@@ -221,7 +231,7 @@ def test_what_one_judge_says_against_himself_is_no_agreement_of_people():
     assert finding.value["alpha"] is None
     assert finding.value["contradict_themselves"] == 40
     assert "no pair of responses was judged by two of them" in finding.text
-    assert "in 40 cases one annotator gave a pair both labels" in finding.text
+    assert "; in 40 cases an annotator gave a pair both labels, against their own earlier label" in finding.text
     reached = found("reachable", both)
     assert reached.value["one_more_person"] is None
     assert "one more person" not in reached.text
