@@ -14,6 +14,7 @@ from plaudit.auditing.audit import audit
 from plaudit.auditing.cache import prune
 from plaudit.auditing.material import docket, gather
 from plaudit.auditing.options import AuditOptions
+from plaudit.auditing.rehearse import rehearse
 from plaudit.auditing.show import _rates as show_rates
 from plaudit.auditing.show import show
 from plaudit.auditing.summary import accuracy, beside_length, noise_document, suspicious
@@ -32,6 +33,11 @@ from plaudit.signals.price import verdict
 from plaudit.signals.votes import Signals
 
 ROWS = 90
+
+
+def read_all(file):
+    """The preferences of a file, in its order."""
+    return (record for row in read([str(file)]) for record in row.records)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +138,35 @@ def test_pairs_to_look_at_come_by_doubt_each_once_and_without_ties(tmp_path):
     assert [s.id for s in shown] == ["r4", "r1", "r3", "r0"]
     assert [s.p_disagree for s in shown] == [0.9, 0.8, 0.6, 0.3]
     assert (shown[0].source, shown[0].verdict, shown[0].chosen) == ("rows.jsonl:5", "wrong", "because 4")
+
+
+UNREADY = [
+    ({"model": "minilm"}, r"unknown model 'minilm' \(did you mean 'minilm-l6'\?\)"),
+    ({"model": "tiny,./nosuch"}, "nosuch: no such folder"),
+    ({"model": "EMPTY"}, "no model here: config.json is missing"),
+    ({"model": "ADAPTERS"}, "gone: no such folder"),
+    ({"model": "tiny", "layers": "1,two"}, "is not a list of numbers"),
+    ({"model": "tiny", "device": "toaster"}, "device 'toaster' cannot be used"),
+    ({"scorer": "length,lenght"}, r"unknown scorer 'lenght' \(did you mean 'length'\?\)"),
+    ({"scorer": "EMPTY"}, "no checkpoint here: config.json is missing"),
+    ({"model": "tiny", "heads": "full", "in_sample": True}, "--in-sample is about heads; train models with"),
+    ({"model": "tiny", "heads": "lora", "in_sample": True, "folds": 3}, "--in-sample is about heads; train models"),
+]
+
+
+@pytest.mark.parametrize(("options", "why"), UNREADY, ids=[str(options) for options, _ in UNREADY])
+def test_names_and_options_that_cannot_work_are_refused_before_the_file_is_read(options, why, tmp_path, monkeypatch):
+    monkeypatch.setattr("plaudit.models.embedded.path", None)  # would build or fetch
+    empty, adapters = tmp_path / "empty", tmp_path / "adapters"
+    for folder in (empty, adapters):
+        folder.mkdir()
+    (adapters / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path / "gone")}))
+    places = {"EMPTY": str(empty), "ADAPTERS": str(adapters)}
+    options = {name: places.get(str(value), value) for name, value in options.items()}
+    with pytest.raises(PlauditError, match=why):
+        audit([tmp_path / "no file is looked for.jsonl"], **options)
+    with pytest.raises(PlauditError, match=why):
+        rehearse([str(tmp_path / "nor here.jsonl")], AuditOptions(**options))
 
 
 def test_groups_that_cannot_be_made_even_are_refused_before_the_pass(file, monkeypatch):
@@ -324,6 +359,42 @@ def test_scorers_can_vote(file, tmp_path, capsys):
     assert checks["reachable"]["value"]["lower"] is None  # they vote in-sample
     panel = load(tmp_path / "audit/committee")
     assert panel.votes_all(list(make("text-v1", n=2, seed=1).preferences))[0].shape == (2, 2)
+
+
+def test_a_given_committee_votes_by_its_members(done, file, tmp_path, capsys, monkeypatch):
+    made, target = done
+    monkeypatch.chdir(target.parent)
+    found = audit([file], output_dir=tmp_path / "again", scorer=f"./{target.name}/committee")
+    panel, signals = load(target / "committee"), found.signals
+    assert [m["name"] for m in found.summary["members"]] == list(panel.names)
+    assert list(panel.names) == [m["name"] for m in made.summary["members"]]
+    assert (signals["n_members"] == 4).all()
+    assert (signals["std"] > 0).all()
+    judged = {p.id: votes for p in read_all(file) for votes in panel.votes_all([p]) if p.comparisons()}
+    of = list(zip(signals["id"], signals["better"], signals["worse"], strict=True))
+    gaps = np.array([judged[key][:, i] - judged[key][:, j] for key, i, j in of])
+    margins = gaps / np.sqrt((gaps**2).mean(0))
+    np.testing.assert_allclose(signals["margins"], margins, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(signals["mean"], margins.mean(1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(signals["std"], margins.std(1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(signals["vote_share"], (gaps > 0).mean(1))
+    show(found.summary, [str(file)], "again")
+    assert "4 members of 1 given scorer" in capsys.readouterr().out
+    saved = load(tmp_path / "again/committee")  # is a committee of the same members
+    (mine,), (theirs,) = (p.votes_all([next(read_all(file))]) for p in (saved, panel))
+    assert list(saved.names) == list(panel.names)
+    scale = np.sqrt((gaps**2).mean(0))[:, None]
+    np.testing.assert_allclose(np.diff(mine * scale), np.diff(theirs), rtol=1e-4, atol=1e-5)
+
+
+def test_committees_that_are_asked_together_are_told_apart(done, file):
+    name = str(done[1] / "committee")
+    found = audit([file], scorer=f"{name},length,{name}")
+    names = [m["name"] for m in found.summary["members"]]
+    assert len(names) == len(set(names)) == 9
+    assert names[4] == "length"
+    margins = found.signals["margins"]
+    np.testing.assert_allclose(margins[:, :4], margins[:, 5:])
 
 
 def test_without_a_noise_model_p_wrong_is_empty(file, cache):

@@ -30,6 +30,21 @@ def test_the_document(file, capsys):
     assert found["rejects"][0]["reason"] == "broken JSON: cut off before its end"
 
 
+def test_samples_of_a_policy_are_counted_scored_and_no_training_data(tmp_path, capsys):
+    file = tmp_path / "samples.jsonl"
+    rows = [{"prompt": f"Why {i}?", "responses": ["So.", f"Because {i}.", "No"][: 2 + i % 2]} for i in range(4)]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    assert run(["inspect", str(file), "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["files"]
+    assert [one[k] for k in ("layout", "kept", "rejected", "preferences", "comparisons")] == ["responses", 4, 0, 4, 0]
+    assert run(["score", "length", str(file), "--output", str(tmp_path / "s.jsonl")]) == 0
+    scored = [json.loads(line)["scores"] for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert scored == [[float(len(text)) for text in row["responses"]] for row in rows]
+    assert run(["train", str(file), "--model", "tiny", "--output-dir", str(tmp_path / "D"), "--device", "cpu"]) == 2
+    assert "nobody judged its responses and it carries no rating to train on" in capsys.readouterr().err
+    assert not (tmp_path / "D").exists()
+
+
 def test_annotators_are_counted(tmp_path, capsys):
     say = lambda role, text: [{"role": role, "content": text}]  # noqa: E731
     rows = [

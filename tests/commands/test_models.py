@@ -31,6 +31,14 @@ def test_a_copy(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_a_folder_that_is_there_is_refused_before_anything_is_built(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("plaudit.models.embedded.path", None)  # would fetch
+    (tmp_path / "there").mkdir()
+    assert run(["models", "minilm-l6", "--output-dir", str(tmp_path / "there")]) == 2
+    assert "there exists already\n  choose another --output-dir" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["there"]
+
+
 def test_mistakes(tmp_path, capsys):
     assert run(["models", "tini"]) == 2
     assert "did you mean 'tiny'" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from plaudit import catalog
 from plaudit.data.checks import _contract as contract
 from plaudit.data.checks import _judgements as judgements
 from plaudit.data.checks.annotators import reliabilities
+from plaudit.data.findings import Equal
 from plaudit.records import group, message, pair
 from tiers import examples
 
@@ -210,7 +211,17 @@ def test_one_judge_contradicts_two_disagree():
     assert disagree.value["tie_against_choice"] == 1
 
 
-def test_what_one_judge_says_against_himself_is_no_agreement_of_people():
+@pytest.mark.parametrize(("n", "words"), [(0, ""), (1, "; once an annotator"), (2, "; in 2 cases an annotator")])
+def test_labels_of_one_annotator_against_their_own_are_counted_in_words(n, words):
+    rows = [pair(f"Q{i}", "yes", "no", annotator=name, id=f"{i}{name}") for i in range(4) for name in "ab"]
+    rows += [pair(f"Q{i}", "no", "yes", annotator="a", id=f"again {i}") for i in range(n)]
+    finding = found("annotators", rows)
+    assert finding.value["contradict_themselves"] == n
+    assert ("gave a pair both labels, against their own earlier label" in finding.text) == (n > 0)
+    assert words in finding.text
+
+
+def test_what_one_judge_says_against_their_own_label_is_no_agreement_of_people():
     """Forty pairs, each with both labels from one of three annotators: nobody judged what another did."""
     both = [
         pair(f"Question {i}?", *sides, annotator="abc"[i % 3], id=f"{i}{sides[0]}")
@@ -220,7 +231,7 @@ def test_what_one_judge_says_against_himself_is_no_agreement_of_people():
     assert finding.value["alpha"] is None
     assert finding.value["contradict_themselves"] == 40
     assert "no pair of responses was judged by two of them" in finding.text
-    assert "in 40 cases one annotator gave a pair both labels" in finding.text
+    assert "; in 40 cases an annotator gave a pair both labels, against their own earlier label" in finding.text
     reached = found("reachable", both)
     assert reached.value["one_more_person"] is None
     assert "one more person" not in reached.text
@@ -310,12 +321,26 @@ def test_exact_duplicates_across_files_are_a_warning():
     assert (finding.value["between_files"], finding.status) == (1, "warn")
 
 
-def test_equal_pairs_tells_the_text_from_the_cut():
+def test_equal_pairs_tells_the_text_from_the_tokenizer_and_the_cut():
     part = catalog.load(ROOM, "equal_pairs")
-    rows = [pair("Q", "a", "a", id="text"), pair("Q", "a", "b", id="cut"), pair("Q", "a", "c", id="fine")]
-    finding = part.check(rows, [1, 0])
-    assert (finding.value["equal_texts"], finding.value["by_truncation"], finding.ids) == (1, 1, ("text", "cut"))
+    rows = [
+        pair("Q", "a", "a", id="text"), pair("Q", "a", "b", id="cut"), pair("Q", "a", "A", id="case"),
+        pair("Q", "a", "c", id="fine"), group("Q", ("a", "A", "b", "a"), (0, 1, 1, 2), id="list"),
+    ]  # fmt: skip
+    of = [Equal(1, 0, 1, cut=True), Equal(0, 0, 1), Equal(2, 0, 1), Equal(4, 0, 1), Equal(4, 1, 3), Equal(4, 0, 3)]
+    finding = part.check(rows, of)
+    kinds = {name: finding.value[name] for name in ("equal_texts", "by_tokenizer", "by_truncation")}
+    assert kinds == {"equal_texts": 2, "by_tokenizer": 3, "by_truncation": 1}
+    assert (finding.value["pairs"], finding.value["preferences"], finding.value["share"]) == (6, 4, 0.8)
+    assert (finding.count, finding.ids) == (4, ("text", "cut", "case", "list"))
+    words = "2 of equal texts, 3 made equal by the tokenizer, 1 equal after the cut to --max-length"
+    assert finding.text == f"to the model both responses are the same in 6 comparisons (80.0% of rows): {words}"
     assert "--max-length" in finding.advice
+    uncut = part.check(rows, of[1:])
+    assert "cut" not in uncut.text
+    assert "max-length" not in uncut.advice
+    assert "tokenizer" in uncut.advice
+    assert "tokenizer" not in part.check(rows, of[1:2]).advice
 
 
 def test_judgements_of_an_outline_and_of_preferences_are_the_same():

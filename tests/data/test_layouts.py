@@ -1,9 +1,12 @@
 """Every layout passes its contract, and says what is wrong with a row that it cannot use."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plaudit import catalog
 from plaudit.data import layouts
@@ -93,6 +96,12 @@ FAULTS = [
     ("prmbench", {**fixture("prmbench")[0], "error_steps": [4]}, "error_steps names step 4, but there are 3"),
     ("rmb_pairs", {**fixture("rmb_pairs")[0], "text_withheld": True}, "the text is withheld"),
     ("verl", fixture("verl")[0], "a verl row holds a prompt and its ground truth, but no response and no preference"),
+    ("responses", {"prompt": "q", "responses": []}, "no response"),
+    ("responses", {"prompt": "q", "responses": ["a", " "]}, "response 2 is empty"),
+    ("responses", {"prompt": "q", "outputs": ["a", "a"]}, "output 1 and output 2 are identical"),
+    ("responses", {"prompt": "q", "completions": ["a", 7]}, "completion 2 is a number, not text or messages"),
+    ("responses", {"prompt": "q", "completions": "a"}, "completions is text, not an array"),
+    ("responses", {"prompt": None, "responses": ["a"]}, "prompt is missing"),
     ("trl_unpaired", {"prompt": "q", "completion": "a", "label": "good"}, "label is text, not true or false"),
     ("arena", {**fixture("arena")[0], "winner_tie": 1}, "not exactly one of winner_model_a, winner_model_b, winner_tie is set"),  # noqa: E501
 ]  # fmt: skip
@@ -144,6 +153,31 @@ def test_hh_keeps_two_assistant_turns_in_the_response():
     (record,) = parse("hh", {"chosen": start + "\n\nAssistant: b", "rejected": start + "\n\nAssistant: c"})
     assert [m.text for m in record.prompt] == ["q"]
     assert [m.text for m in record.responses[0]] == ["a", "b"]
+
+
+SAID = st.lists(st.text(max_size=9).map(lambda text: f"{text}."), min_size=3, max_size=6)
+
+
+@given(SAID, st.sampled_from(["responses", "completions", "outputs"]), st.booleans(), st.booleans())
+def test_samples_are_read_as_they_stand_and_nobody_judged(texts, name, as_messages, prompt_as_messages):
+    prompt = [{"role": "user", "content": "Q?"}] if prompt_as_messages else "Q?"
+    row = {"prompt": prompt, name: [[{"role": "assistant", "content": t}] for t in texts] if as_messages else texts}
+    assert layouts.claim(row) == "responses"
+    (record,) = parse("responses", row)
+    assert record.ranks is None
+    assert record.comparisons() == []
+    assert [[m.text for m in response] for response in record.responses] == [[text] for text in texts]
+    assert record == replace(parse("responses", {"prompt": "Q?", "outputs": texts})[0], source="f:1")
+
+
+@pytest.mark.parametrize("judgement", [
+    {"ranks": [1, 0]}, {"scores": [0.5, 1.5]}, {"labels": [True, False]}, {"rewards": [1, 2]}, {"chosen": "b"},
+])  # fmt: skip
+def test_samples_beside_a_judgement_are_not_taken_for_unjudged(judgement):
+    row = {"prompt": "Q?", "responses": ["a", "b"]}
+    assert layouts.claim(row | judgement) != "responses"
+    assert layouts.claim(row | dict.fromkeys(judgement) | {"ratings": [1, 2]}) in ("responses", "canonical")
+    assert parse("responses", row | judgement)[0].ranks is None  # where the layout is forced
 
 
 def test_votes_comparisons_and_strengths():

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from families import tiny_family
 from plaudit.errors import OptionError, PlauditError
+from plaudit.folders import SEAL
 from plaudit.models import checkpoint, embedded
 from plaudit.models.backbone import _one_rope, load_backbone
 from plaudit.models.lora import attach
@@ -128,6 +129,7 @@ def test_adapters_load_with_their_base_and_say_when_the_head_is_lost(tmp_path):
     assert again.head == "found"
     assert torch.equal(again.model.score.weight, torch.full((1, 64), 0.25))
     weights = tmp_path / "adapter/adapter_model.safetensors"
+    (tmp_path / "adapter" / SEAL).unlink()
     save_file({k: v for k, v in load_file(weights).items() if "score" not in k}, weights, {"format": "pt"})
     headless = load_backbone(tmp_path / "adapter")
     assert headless.head == "fresh"

@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plaudit.errors import PlauditError
 from plaudit.models.score import load_scorer
@@ -51,6 +53,34 @@ def test_only_missing_responses_are_asked_for(tmp_path):
     cached.score_all([pair("p", "a", "b")])
     assert same(cached.score_all([group("p", ["b", "x", "a"], None)]), Random().score_all([group("p", "bxa", None)]))
     assert inner.asked == 3
+
+
+class Once(Together):
+    """Counts how often its members are asked."""
+
+    asked = 0
+
+    def votes_all(self, preferences):
+        self.asked += 1
+        return super().votes_all(preferences)
+
+
+@given(st.permutations(range(3)), st.integers(1, 3))
+def test_members_of_a_committee_speak_for_themselves_and_it_is_asked_once(order, count):
+    rows = [group(f"p{i}", [f"a{i}", "b", "c" * i], None) for i in range(4)]
+    seats = [Random(seed) for seed in range(3)]
+    inner, voices = Once(list(seats), [1.0, 2.0, 3.0]), list(order)[:count]
+    names, scales, centers = [f"m{k}" for k in voices], [0.5 + k for k in voices], [float(k) for k in voices]
+    of = Together([*([inner] * count), Random(9)], [*scales, 2.0], [*names, "r"], "mean", [*centers, 1.0],
+                  [*voices, None])  # fmt: skip
+    apart = Together([*(seats[k] for k in voices), Random(9)],
+                     [*((k + 1) * s for k, s in zip(voices, scales)), 2.0], [*names, "r"], "mean",
+                     [*((k + 1) * c for k, c in zip(voices, centers)), 1.0])  # fmt: skip
+    for mine, theirs in zip(of.votes_all(rows), apart.votes_all(rows), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-12)
+    assert inner.asked == 1
+    assert of.names == (*names, "r")
+    assert len({of.fingerprint, apart.fingerprint, inner.fingerprint}) == 3
 
 
 @pytest.mark.parametrize("panel", [False, True])

@@ -256,6 +256,32 @@ def test_memory_and_speed_options_change_no_number(tmp_path, how, order):
     assert losses(tmp_path / "b") == pytest.approx(losses(tmp_path / "a"), rel=1e-5)
 
 
+def samples(n):
+    """The groups of `shifted` as samples of a policy are usually kept."""
+    content = lambda turns: turns[0]["content"]  # noqa: E731
+    return [
+        {"prompt": content(row["prompt"]), "responses": [content(turns) for turns in row["responses"]]}
+        for row in shifted(n)
+    ]
+
+
+def test_samples_of_a_policy_are_meta_groups_under_any_layout(tmp_path):
+    file, found = write(tmp_path / "a.jsonl", pairs(12)), {}
+    rated = [row | {"scores": list(range(len(row["responses"])))} for row in samples(6)]
+    for name, rows, layout in [
+        ("canonical", shifted(6), ""), ("samples", samples(6), ""), ("rated", rated, "responses"),
+    ]:  # fmt: skip
+        groups = write(tmp_path / f"{name}.jsonl", rows)
+        run = go(file, tmp_path / name, meta=groups, meta_layout=layout, meta_eta=0.5, **HOW)
+        assert run["meta"] == {"groups": 6, "dropped": 0, "held_out_groups": 0}
+        found[name] = bits(tmp_path / name)["final"]
+    assert len(set(found.values())) == 1
+    with pytest.raises(PlauditError, match="no layout recognises these rows"):
+        go(file, tmp_path / "D", meta=groups)
+    with pytest.raises(PlauditError, match=r"unknown layout 'respones' \(did you mean 'responses'\?\)"):
+        go(file, tmp_path / "D", meta=groups, meta_layout="respones")
+
+
 def test_what_cannot_be_done_is_said(tmp_path, monkeypatch):
     file = write(tmp_path / "a.jsonl", pairs(8))
     lone = write(tmp_path / "m.jsonl", [row | {"responses": row["responses"][:1]} for row in shifted(3)])
@@ -263,6 +289,8 @@ def test_what_cannot_be_done_is_said(tmp_path, monkeypatch):
         go(file, tmp_path / "D", meta=lone)
     with pytest.raises(PlauditError, match="--meta-eta does nothing without --meta"):
         go(file, tmp_path / "D", meta_eta=0.5)
+    with pytest.raises(PlauditError, match="--meta-layout does nothing without --meta"):
+        go(file, tmp_path / "D", meta_layout="responses")
     monkeypatch.setattr(loop, "probe", lambda model: Verdict("padded", 0.0, "made so by the test"))
     with pytest.raises(PlauditError, match="a model that cannot read token trees has no second derivative here"):
         go(file, tmp_path / "D", meta=write(tmp_path / "g.jsonl", shifted(3)), meta_order="exact")

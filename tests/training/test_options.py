@@ -75,6 +75,7 @@ ELSEWHERE = {
     "early_stopping_patience": "test_loop.test_early_stopping",
     "metric_for_best_model": "test_loop.test_early_stopping",
     "report_to": "test_loop.test_what_cannot_be_done_is_said_before_a_folder_appears",
+    "meta_layout": "test_meta.test_samples_of_a_policy_are_meta_groups_under_any_layout",
     "device": "test_loop.test_what_cannot_be_done_is_said_before_a_folder_appears",
     "trust_remote_code": "test_remote_code_needs_the_flag",
     "allow_pickles": "test_pickled_weights_need_the_flag",

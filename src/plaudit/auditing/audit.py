@@ -9,22 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.auditing import cache, checking, scorers, store, summary
+from plaudit.auditing.crew import numbers_of
 from plaudit.auditing.influence_asked import Asked, asked, fair_groups, told
 from plaudit.auditing.influence_fair import GROUPS, kinds_of, known_groups
 from plaudit.auditing.material import Docket, Material, docket, gather
 from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.trained import poll_trained
-from plaudit.auditing.vote import Poll, poll, trunks_of
+from plaudit.auditing.vote import Poll, names_of, poll, trunks_of
 from plaudit.data.columns import renames
-from plaudit.data.findings import Finding
+from plaudit.data.findings import Equal, Finding
 from plaudit.data.limits import Limits
 from plaudit.data.options import given
 from plaudit.data.split import group_digest
 from plaudit.data.tally import first_alike, first_opposed
 from plaudit.errors import OptionError, PlauditError
-from plaudit.models.tokens import Encoded, encode_all, equal_after_cut
+from plaudit.models.backbone import refuse_unknown
+from plaudit.models.device import refuse_absent
+from plaudit.models.foreign import adapter_base
+from plaudit.models.tokens import Encoded, encode_all
 from plaudit.report.pages.audit import page
 from plaudit.report.terminal import clean, note
+from plaudit.rewards.load import refuse_unknown as refuse_unknown_scorer
 from plaudit.signals.noise import WIDEST, Noise, NoiseModel, estimate
 from plaudit.signals.price import Thresholds, price
 from plaudit.signals.votes import Signals, Votes, likeness
@@ -90,8 +95,8 @@ def audit(
     return Audit(signals, document)
 
 
-def _voted(material: Material, options: AuditOptions) -> tuple[Docket, Poll, list[int] | None, Asked | None]:
-    """What is voted on, the votes, pairs that are equal to the model (None: nobody looked), influence if asked for."""
+def _voted(material: Material, options: AuditOptions) -> tuple[Docket, Poll, list[Equal] | None, Asked | None]:
+    """What is voted on, the votes, comparisons equal to the model (None: nobody looked), influence if asked for."""
     if options.scorer:
         return (*scorers.ask(material, options), None, None)
     trunks = trunks_of(options)
@@ -101,7 +106,8 @@ def _voted(material: Material, options: AuditOptions) -> tuple[Docket, Poll, lis
     kept = [[own[i] for i in case.place] for own in everything]
     ballot = poll_trained(case, trunks, options) if options.heads in TRAINED else poll(case, trunks, kept, options)
     wanted = options.influence or options.fair_by
-    return case, ballot, _equal(case, kept), asked(case, trunks, kept, kind, options) if wanted else None
+    equal = checking.alike(case, kept, [t.loaded.policy for t in trunks])
+    return case, ballot, equal, asked(case, trunks, kept, kind, options) if wanted else None
 
 
 def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
@@ -115,6 +121,8 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
         mistakes.append("--influence and --fair-by need heads that vote out of fold: no --scorer, no --in-sample")
     if options.scorer and options.in_sample:
         mistakes.append("--in-sample is about heads; given scorers vote as they are")
+    if options.heads in TRAINED and options.in_sample and not options.scorer:
+        mistakes.append("--in-sample is about heads; train models with `plaudit train` and give them as --scorer")
     mistakes += _idle(options)
     if options.noise not in NOISE and not (options.noise.startswith("tag:") and options.noise[4:]):
         mistakes.append(f"--noise: unknown model {options.noise!r}; known: {', '.join(NOISE)}, tag:NAME")
@@ -124,6 +132,20 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
         raise OptionError(mistakes)
     if output_dir is not None and Path(output_dir).exists():
         raise PlauditError(f"{output_dir} exists already", advice="choose another --output-dir, or remove it first")
+    _look_up(options)
+
+
+def _look_up(options: AuditOptions) -> None:
+    """Refuse names of models, scorers, layers and devices that nothing can stand for; nothing is loaded or fetched."""
+    for name in names_of(options):
+        refuse_unknown(name)
+        base, adapter = adapter_base(str(Path(name).expanduser()))
+        if adapter:
+            refuse_unknown(base)
+    for name in scorers.asked(options):
+        refuse_unknown_scorer(name)
+    numbers_of(options.layers)
+    refuse_absent(options.device)
 
 
 def _idle(options: AuditOptions) -> list[str]:
@@ -152,12 +174,6 @@ def _refused(everything: Sequence[Sequence[Encoded]], material: Material) -> dic
             if e.refused and p.comparisons():
                 out.setdefault(i, e.refused)
     return out
-
-
-def _equal(case: Docket, encoded: Sequence[Sequence[Encoded]]) -> list[int]:
-    """Pairs whose two responses are the same tokens to one trunk or another; places in the material."""
-    alike = lambda e: len(e.responses) == 2 and equal_after_cut(e)  # noqa: E731
-    return [int(i) for i, *of in zip(case.place, *encoded, strict=True) if any(map(alike, of))]
 
 
 def priced(material: Material, case: Docket, ballot: Poll, options: AuditOptions) -> Signals:

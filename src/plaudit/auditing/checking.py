@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from plaudit import catalog
 from plaudit.auditing.material import Docket, Material
-from plaudit.data.findings import Finding
+from plaudit.data.findings import Equal, Finding
 from plaudit.data.prompts import Prompts, prompts
+from plaudit.models.tokens import Encoded, TokenPolicy, encode, equal_after_cut
+from plaudit.records import Preference
 from plaudit.report.terminal import clean, note
 from plaudit.signals.recipes import columns_of
 
@@ -48,8 +50,34 @@ def before(material: Material, against: Prompts | None) -> list[Finding]:
     ]
 
 
-def after(material: Material, equal_pairs: Sequence[int] | None) -> list[Finding]:
-    """The checks that compare tokens. `equal_pairs`: places in the material; None when nobody looked."""
+def alike(case: Docket, encoded: Sequence[Sequence[Encoded]], policies: Sequence[TokenPolicy]) -> list[Equal]:
+    """Comparisons whose two responses are the same tokens to one model or another; places in the material.
+
+    What was cut is encoded again without a limit, to tell the cut from a tokenizer that writes both alike.
+    """
+    found: dict[tuple[int, int, int], bool] = {}
+    for own, policy in zip(encoded, policies, strict=True):
+        endless = replace(policy, max_length=1 << 30)
+        for place, p, e in zip(case.place, case.preferences, own, strict=True):
+            if not (same := _same(p, e)):
+                continue
+            before = _same(p, encode(p, endless)) if e.dropped_tokens else same
+            for of in same:
+                key = int(place), *of
+                found[key] = found.get(key, True) and of not in before
+    return [Equal(*key, cut) for key, cut in found.items()]
+
+
+def _same(preference: Preference, encoded: Encoded) -> list[tuple[int, int]]:
+    """(better, worse) of its comparisons between equal tokens."""
+    if not equal_after_cut(encoded):
+        return []
+    ids = [own.tobytes() for own in encoded.responses]
+    return [(i, j) for i, j in preference.comparisons() if ids[i] == ids[j]]
+
+
+def after(material: Material, equal_pairs: Sequence[Equal] | None) -> list[Finding]:
+    """The checks that compare tokens. `equal_pairs`: as `alike` finds them; None when nobody looked."""
     columns: dict[str, Any] = {"outline": material.seen, "preferences": material.preferences}
     if equal_pairs is not None:
         columns["equal_pairs"] = list(equal_pairs)

@@ -19,14 +19,19 @@ def layers_of(text: str, blocks: int) -> tuple[int, ...]:
     """
     if not text:
         return tuple(sorted({max(1, round(share * blocks)) for share in DEPTHS}, reverse=True))
-    try:
-        asked = {int(word) for word in text.split(",")}
-    except ValueError:
-        raise OptionError([f"layers: {text!r} is not a list of numbers"], advice="for example --layers 15,21") from None
+    asked = numbers_of(text)
     wrong = sorted(layer for layer in asked if not 0 <= layer <= blocks)
     if wrong:
         raise OptionError([f"layers: {wrong[0]} is not a layer of a model with {blocks} blocks (0 to {blocks})"])
     return tuple(sorted(asked, reverse=True))
+
+
+def numbers_of(text: str) -> set[int]:
+    """The layers that are named, of whatever model; none where none is."""
+    try:
+        return {int(word) for word in text.split(",")} if text else set()
+    except ValueError:
+        raise OptionError([f"layers: {text!r} is not a list of numbers"], advice="for example --layers 15,21") from None
 
 
 def pools_of(word: Literal["read", "mean", "both"]) -> tuple[Pool, ...]:

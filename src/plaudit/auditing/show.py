@@ -102,7 +102,10 @@ def _rates(noise: Mapping[str, Any]) -> None:
 
 
 def _voters(found: Mapping[str, Any]) -> str:
-    return words.counted(len(found["members"]), "given scorer" if found["voters"]["scorer"] else "member")
+    count, given = len(found["members"]), [name for name in found["voters"]["scorer"].split(",") if name.strip()]
+    if given and count != len(given):  # a committee among them votes by its members
+        return f"{words.counted(count, 'member')} of {words.counted(len(given), 'given scorer')}"
+    return words.counted(count, "given scorer" if given else "member")
 
 
 def _tied(ties: int) -> str:

@@ -23,7 +23,6 @@ from plaudit.auditing.options import AuditOptions
 from plaudit.auditing.vote import Poll, names_of
 from plaudit.data.split import folds
 from plaudit.data.write import write
-from plaudit.errors import OptionError
 from plaudit.folders import is_sealed, publish
 from plaudit.models.backbone import resolve
 from plaudit.models.checkpoint import ADAPTER
@@ -46,12 +45,7 @@ def poll_trained(docket: Docket, trunks: Sequence[ModelScorer], options: AuditOp
     """Votes of trained members, each on the folds it never saw; finished members are kept in the cache.
 
     `trunks`: the models that training starts from, as `--model` names them; members take them in turns.
-
-    Raises:
-        OptionError: asked for in-sample.
     """
-    if options.in_sample:
-        raise OptionError(["--in-sample is about heads; train models with `plaudit train` and give them as --scorer"])
     models = names_of(options)
     fold = folds(docket.group, options.folds, options.seed)
     store = cache.folder_of(options.cache)

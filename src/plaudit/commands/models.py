@@ -102,9 +102,12 @@ def _built(name: str, output_dir: Path | None) -> Path:
     """The model's folder in the cache, or its copy."""
     from shutil import copyfile
 
+    from plaudit.errors import PlauditError
     from plaudit.folders import SEAL, publish
     from plaudit.models import embedded
 
+    if output_dir is not None and output_dir.exists():  # before anything is fetched
+        raise PlauditError(f"{output_dir} exists already", advice="choose another --output-dir, or remove it first")
     source = embedded.path(name)
     if output_dir is None:
         return source

@@ -2,9 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Status = Literal["ok", "note", "warn", "skip"]
+
+
+class Equal(NamedTuple):
+    """A comparison whose two responses are the same tokens to a model: the preference's place, and which two of its
+    responses. `cut`: they differ until the prompt is cut to the longest input.
+    """
+
+    place: int
+    better: int
+    worse: int
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,23 @@ def _head(
 
 def resolve(name_or_path: str | Path) -> tuple[str, str]:
     """(what transformers is to load, the name to remember) for an embedded model, a local folder or a hub id."""
+    refuse_unknown(name_or_path)
+    text = str(name_or_path)
+    folder = Path(text).expanduser()
+    if folder.is_dir():
+        return str(folder), text
+    return (str(embedded.path(text)) if text in embedded.names() else text), text
+
+
+def refuse_unknown(name_or_path: str | Path) -> None:
+    """Raise for a name that is no embedded model, no folder of a model, and cannot be a hub id; nothing is fetched.
+
+    >>> refuse_unknown("minilm")
+    Traceback (most recent call last):
+        ...
+    plaudit.errors.OptionError: unknown model 'minilm' (did you mean 'minilm-l6'?)
+      see `plaudit models`
+    """
     text = str(name_or_path)
     folder = Path(text).expanduser()
     if folder.is_dir():
@@ -139,15 +156,14 @@ def resolve(name_or_path: str | Path) -> tuple[str, str]:
             inside = (folder / "final" / "config.json").is_file()
             hint = f"did you mean {folder / 'final'}?" if inside else ""
             raise PlauditError(f"{text}: no model here: config.json is missing", advice=hint)
-        return str(folder), text
+        return
     if text in embedded.names():
-        return str(embedded.path(text)), text
+        return
     near = get_close_matches(text, embedded.names(), 1)
     if isinstance(name_or_path, Path) or text.startswith((".", "/", "~")) or text.count("/") > 1 or folder.exists():
         raise PlauditError(f"{text}: no such folder")
     if near and "/" not in text:
         raise OptionError([f"unknown model {text!r} (did you mean {near[0]!r}?)"], advice="see `plaudit models`")
-    return text, text
 
 
 def read_facts(folder: str | Path) -> dict[str, Any]:

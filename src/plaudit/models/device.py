@@ -7,6 +7,12 @@ import torch
 from plaudit.errors import OptionError
 
 
+def refuse_absent(device: str) -> None:
+    """Raise for a device that is not here, before anything is loaded onto it."""
+    if device:
+        place(torch.nn.Linear(1, 1), device)
+
+
 def place(model: Any, device: str = "") -> None:
     """Move a model to `device` (cpu, cuda, cuda:1); without one to a GPU when there is one, else it stays.
 

@@ -129,14 +129,25 @@ def load(
     if text in built_in():
         part = catalog.load(ROOM, text)
         return Handle(part.scorer(seed=seed) if text == "random" else part.scorer(), text)
+    refuse_unknown(text)
+    found = _model(
+        Path(text).expanduser(), dtype=dtype, device=device, budget=budget, max_length=max_length, combine=combine,
+        trust_remote_code=trust_remote_code, allow_pickles=allow_pickles,
+    )  # fmt: skip
+    return Handle(found, text)
+
+
+def refuse_unknown(text: str) -> None:
+    """Raise for a name that is no built-in scorer and no folder of a checkpoint or a committee; nothing is loaded."""
     path = Path(text).expanduser()
-    if path.is_dir():
-        found = _model(
-            path, dtype=dtype, device=device, budget=budget, max_length=max_length, combine=combine,
-            trust_remote_code=trust_remote_code, allow_pickles=allow_pickles,
-        )  # fmt: skip
-        return Handle(found, text)
-    raise _unknown(text, path)
+    if text in built_in() or (path / "committee.json").is_file():
+        return
+    if not path.is_dir():
+        raise _unknown(text, path)
+    if not any((path / f).is_file() for f in ("config.json", "adapter_config.json")):
+        inner = sorted(p.parent.name for f in ("config.json", "committee.json") for p in path.glob(f"*/{f}"))
+        hint = f"did you mean {path / ('final' if 'final' in inner else inner[0])}?" if inner else ""
+        raise PlauditError(f"{path}: no checkpoint here: config.json is missing", advice=hint)
 
 
 def built_in() -> list[str]:
@@ -150,10 +161,6 @@ def _model(path: Path, *, combine: Combine | None, **options: Any) -> Scorer:
         from plaudit.rewards.panel import panel
 
         return panel(path, load, combine=combine, **options)
-    if not any((path / f).is_file() for f in ("config.json", "adapter_config.json")):
-        inner = sorted(p.parent.name for f in ("config.json", "committee.json") for p in path.glob(f"*/{f}"))
-        hint = f"did you mean {path / ('final' if 'final' in inner else inner[0])}?" if inner else ""
-        raise PlauditError(f"{path}: no checkpoint here: config.json is missing", advice=hint)
     from plaudit.models.score import load_scorer
 
     return load_scorer(path, **options)

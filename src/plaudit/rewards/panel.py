@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +19,20 @@ class Together:
     """Several scorers as one `Panel`; their mean, each on the scale and about the center it had when it was audited.
 
     `seats`: what each scorer speaks for; those of one seat (the folds of a trained member) have one vote, their mean.
+    `voices`: where a scorer is a committee, which member of it speaks; it is asked once for all of its members.
     """
 
     def __init__(
         self, members: list[Scorer], scales: list[float], seats: list[str] | None = None, combine: Combine = "mean",
-        centers: list[float] | None = None,
+        centers: list[float] | None = None, voices: list[int | None] | None = None,
     ) -> None:  # fmt: skip
         self.members, self.scales, self.combine = members, scales, combine
+        self.voices = voices or [None] * len(members)
         self.centers = centers or [0.0] * len(members)
         self.seats = seats or [str(k) for k in range(len(members))]
         prints = [m.fingerprint for m in members]
-        self.fingerprint = (
-            digest("together", combine, repr((scales, self.centers)), *self.seats, *prints) if all(prints) else ""
-        )
+        how = (scales, self.centers, *([voices] if voices else []))
+        self.fingerprint = digest("together", combine, repr(how), *self.seats, *prints) if all(prints) else ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,7 +42,7 @@ class Together:
     def votes_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
         """One float array [K, N] per preference."""
         rows = list(preferences)
-        each = [m.score_all(rows) for m in self.members]
+        each = self._each(rows)
         scaled = [
             [(scores - center) / scale for scores in own]
             for own, scale, center in zip(each, self.scales, self.centers, strict=True)
@@ -51,18 +52,35 @@ class Together:
             seats.setdefault(name, []).append(k)
         return [np.stack([np.mean([scaled[k][i] for k in own], 0) for own in seats.values()]) for i in range(len(rows))]
 
+    def _each(self, rows: list[Preference]) -> list[list[NDArray]]:
+        """What every member says of every preference [N], before scale and center."""
+        said: dict[int, list[NDArray]] = {}  # by committees whose members speak one by one
+        out = []
+        for member, voice in zip(self.members, self.voices, strict=True):
+            if voice is None:
+                out.append(member.score_all(rows))
+                continue
+            if id(member) not in said:
+                said[id(member)] = cast(Panel, member).votes_all(rows)
+            out.append([votes[voice] for votes in said[id(member)]])
+        return out
+
+    @property
+    def _distinct(self) -> list[Scorer]:
+        return list({id(member): member for member in self.members}.values())
+
     def score_all(self, preferences: Iterable[Preference]) -> list[NDArray]:
         """One float array [N] per preference."""
         return [aggregate(votes, self.combine) for votes in self.votes_all(preferences)]
 
     def refusals(self, preferences: Sequence[Preference]) -> list[str]:
         """Why a member cannot take each preference, '' where all can; empty when none of them ever refuses."""
-        each = [found for member in self.members if (found := refusals(member, preferences))]
+        each = [found for member in self._distinct if (found := refusals(member, preferences))]
         return [next(filter(None, reasons), "") for reasons in zip(*each, strict=True)]
 
     def cut(self, preferences: Sequence[Preference]) -> list[bool]:
         """Whether a member has to cut each preference's prompt."""
-        return [any(of) for of in zip(*(cut(member, preferences) for member in self.members), strict=True)]
+        return [any(of) for of in zip(*(cut(member, preferences) for member in self._distinct), strict=True)]
 
 
 def _say_unread(folder: Path, trunks: Sequence[dict[str, Any]], options: dict[str, Any]) -> None:
@@ -92,8 +110,18 @@ def panel(folder: Path, ask: Callable[..., Any], *, combine: Combine | None = No
     seats = [entry.get("member") or name for entry, name in zip(entries, alone, strict=True)]
     scales, centers = ([float(entry[name]) for entry in entries] for name in ("scale", "center"))
     worn = _adapted(folder, entries, options)
-    members = [worn[k] if k in worn else _asked(folder, entry, ask, options) for k, entry in enumerate(entries)]
-    return Together(members, scales, seats, combine or document.get("combine", "mean"), centers)
+    voices = [entry.get("voice") for entry in entries]
+    spoken = {entry["scorer"]: entry for entry, voice in zip(entries, voices, strict=True) if voice is not None}
+    panels = {name: _asked(folder, entry, ask, options) for name, entry in spoken.items()}  # loaded once for all voices
+    members = [
+        worn[k] if k in worn
+        else panels[entry["scorer"]] if voices[k] is not None
+        else _asked(folder, entry, ask, options)
+        for k, entry in enumerate(entries)
+    ]  # fmt: skip
+    return Together(
+        members, scales, seats, combine or document.get("combine", "mean"), centers, voices if spoken else None
+    )
 
 
 def _asked(folder: Path, entry: dict[str, Any], ask: Callable[..., Any], options: dict[str, Any]) -> Scorer:

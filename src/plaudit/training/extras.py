@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plaudit import catalog
+from plaudit.data import layouts
 from plaudit.data.options import given
 from plaudit.errors import OptionError, all_of
 from plaudit.models.forward import Way, inner
@@ -108,6 +110,8 @@ def _refuse_idle(options: TrainOptions) -> None:
         mistakes.append(f"loss_options: top_k is a whole number of places, at least 1, not {top:g}")
     if mistakes:
         raise OptionError(mistakes)
+    if options.meta_layout:
+        catalog.load(layouts.__name__, options.meta_layout)  # an unknown one is refused before a model is loaded
 
 
 def _idle(options: TrainOptions, named: set[str]) -> list[str]:

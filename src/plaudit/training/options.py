@@ -93,6 +93,8 @@ class TrainOptions(BaseModel):
     """Share that a view drops."""
     meta: str = ""
     """File of response groups, labels unread, that the model should tell apart while it learns (MetaRM)."""
+    meta_layout: str = ""
+    """Read the meta groups in this layout instead of the one recognised; --layout is about the training files."""
     meta_eta: float = Field(0.01, ge=0)
     """Step of the ascent on the meta groups; 0 is plain training."""
     meta_order: Literal["first", "exact"] = "first"

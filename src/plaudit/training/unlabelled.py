@@ -60,7 +60,7 @@ def unlabelled(
     Raises:
         PlauditError: no row has two responses that fit.
     """
-    found, lost, _ = gather([options.meta], columns=columns, ignore_columns=True)
+    found, lost, _ = gather([options.meta], layout=options.meta_layout or None, columns=columns, ignore_columns=True)
     several: list[Preference] = [p for p in found if len(p.responses) > 1]
     encoded = encode_all(several, policy)
     kept = [i for i, e in enumerate(encoded) if not e.refused]

@@ -1,6 +1,6 @@
 """Checks that need no model, one file each: `check(columns..., *, options...) -> Finding`.
 
 Columns: `outline` (data.outline.Outline), `preferences` (list of Preference, in the outline's order), `equal_pairs`
-(places of preferences whose two responses are the same tokens after the cut), `against` (preferences of a benchmark,
-which may have no responses).
+(`findings.Equal`: comparisons whose two responses are the same tokens to the model), `against` (preferences of a
+benchmark, which may have no responses).
 """

@@ -12,7 +12,7 @@ from inspect import Parameter, signature
 from types import ModuleType
 from typing import Any, get_args
 
-from plaudit.data.findings import Finding, Status
+from plaudit.data.findings import Equal, Finding, Status
 from plaudit.data.outline import outline
 from plaudit.data.read import Row
 from plaudit.records import Preference, group, message, pair
@@ -33,7 +33,12 @@ def columns(part: ModuleType) -> list[str]:
 def run(part: ModuleType, preferences: Sequence[Preference], against: Sequence[Preference] = ()) -> Finding:
     """The check on these preferences, whose `source` says where each stands; equal texts count as equal pairs."""
     rows = [Row(p.source or f"file.jsonl:{i}", b"", "canonical", (p,)) for i, p in enumerate(preferences, 1)]
-    equal = [i for i, p in enumerate(preferences) if len(p.responses) == 2 and p.responses[0] == p.responses[1]]
+    equal = [
+        Equal(i, *of)
+        for i, p in enumerate(preferences)
+        for of in p.comparisons()
+        if p.responses[of[0]] == p.responses[of[1]]
+    ]
     found: dict[str, Any] = {
         "outline": outline(rows), "preferences": list(preferences), "equal_pairs": equal, "against": list(against),
     }  # fmt: skip

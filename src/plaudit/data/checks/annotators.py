@@ -73,7 +73,9 @@ def _finding(value: dict[str, Any], odd: dict[str, str], ids: tuple[str, ...], c
         if value["alpha_low"] is not None:
             text += f" ({value['alpha_low']:.2f} to {value['alpha_high']:.2f})"
     if value["contradict_themselves"]:
-        text += f"; in {value['contradict_themselves']:,} cases one annotator gave a pair both labels, against himself"
+        n = value["contradict_themselves"]
+        often = "once" if n == 1 else f"in {n:,} cases"
+        text += f"; {often} an annotator gave a pair both labels, against their own earlier label"
     if odd:
         name, why = next(iter(odd.items()))
         more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""

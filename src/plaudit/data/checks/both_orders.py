@@ -2,7 +2,7 @@
 
 A contradiction says that one judge ordered the same two responses both ways, whatever the reason. Here only judgements
 with the sides swapped count, and what is asked is whether the winner stayed on its side: a judge who reads wins with
-the response, one who always picks the first wins with the place, and then never contradicts himself in one order.
+the response, one who always picks the first wins with the place, and then contradicts nothing in one order.
 """
 
 import numpy as np

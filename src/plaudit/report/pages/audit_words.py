@@ -184,7 +184,10 @@ def _models(found: Mapping[str, Any]) -> str:
     """Who voted, at the start of a sentence."""
     count, scorer = len(found["members"]), found["voters"]["scorer"]
     if scorer:
-        return f"The scorer {_name(scorer)}" if count == 1 else f"A panel of {count} given scorers"
+        given = len([name for name in scorer.split(",") if name.strip()])
+        if count == 1:
+            return f"The scorer {_name(scorer)}"
+        return f"A panel of {count} given scorers" if given == count else f"A panel of {count} members of given scorers"
     return "One reward model" if count == 1 else f"A committee of {count} reward models"
 
 
