@@ -30,7 +30,7 @@ def influence(text=str):
              "accuracy": {"score": 0.7, "low": 0.6, "high": 0.8}, "ahead": ahead}  # fmt: skip
     return {
         "head": text("a linear head on tiny, layer 2, read"), "harmful": 0.4, "agreement": 0.8,
-        "worst": [text("id 3"), text("id 1")],
+        "worst": [text("id 3"), text("id 1")], "top": {"n": 3, "shared": 2, "by_chance": 0.15},
         "fair": {"by": text("tag:topic"), "penalty": 1.0, "fewest": 20, "folds": 5, "unnamed": 4,
                  "left_out": {text("birds"): 5}, "groups": {text("cats"): group, text("dogs"): group},
                  "offers": [{"penalty": penalty, **offer} for penalty in (None, 10.0, 1.0, 0.1)]},

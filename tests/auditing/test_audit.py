@@ -604,6 +604,9 @@ def test_influence_and_fair_weights_become_columns_and_a_table(file, cache, tmp_
     assert told["head"].startswith("a linear head on tiny, layer ")
     assert 0 < told["harmful"] < 1
     assert set(told["worst"]) <= set(found.signals["id"])
+    top, rows = told["top"], len(found.signals["id"])
+    assert (top["n"], top["by_chance"]) == (-(-rows // 20), top["n"] ** 2 / rows)
+    assert 0 <= top["shared"] <= top["n"]
     fair = told["fair"]
     assert set(fair["groups"]) == {"chosen longer", "chosen shorter"} | ({"equal"} & set(fair["groups"]))
     assert sum(g["n"] for g in fair["groups"].values()) == 300

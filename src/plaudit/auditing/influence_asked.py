@@ -25,6 +25,7 @@ from plaudit.report.terminal import clean
 
 PENALTY = TRIED[1]  # of the weights in the column `fair_weight`
 LISTED = 10  # comparisons that do most harm, by id
+TOP = 20  # a twentieth: what is compared with the committee's most doubtful
 
 
 class Asked(NamedTuple):
@@ -67,13 +68,16 @@ def asked(
 def told(facts: Mapping[str, Any], signals: Mapping[str, NDArray]) -> dict[str, Any]:
     """The facts with what influence says beside the committee: `harmful`, the share of comparisons without which the
     loss on other prompts would be lower; `agreement`, its rank correlation with p_disagree; `worst`, ids of those that
-    do most harm."""
+    do most harm; `top`, how many of the twentieth that does most harm are also in that of highest p_disagree."""
     from scipy.stats import spearmanr
 
     influence, doubt = signals["influence"], signals["p_disagree"]
     varied = len(influence) > 2 and np.ptp(influence) > 0 and np.ptp(doubt) > 0
     order = np.argsort(-influence, kind="stable")
+    n = -(-len(order) // TOP)
+    both = np.intersect1d(order[:n], np.argsort(-doubt, kind="stable")[:n])
     return {
+        "top": {"n": n, "shared": len(both), "by_chance": n * n / max(len(order), 1)},
         "head": facts["head"], "harmful": float((influence > 0).mean()),
         "agreement": float(spearmanr(influence, doubt).statistic) if varied else None,
         "worst": list(dict.fromkeys(signals["id"][order].tolist()))[:LISTED], "fair": facts["fair"],

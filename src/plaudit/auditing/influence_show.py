@@ -47,7 +47,7 @@ def show_influence(found: Mapping[str, Any]) -> None:
     """Print what audit.json says of influence, and of fair weights when they were asked for."""
     terminal.note(
         f"influence is that of {found['head']}, whatever votes: without {found['harmful']:.1%} of the comparisons the "
-        "loss on other prompts would be lower"
+        f"loss on other prompts would be lower; {words.top(found['top'])}"
     )
     fair = found["fair"]
     if fair is None:

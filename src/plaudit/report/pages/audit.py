@@ -129,6 +129,7 @@ def _influence(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Influence, and how groups stand with fair weights and without; None when nobody asked."""
     if found is None:
         return None
+    found = {**found, "together": words.top(found["top"])}
     fair = found["fair"]
     if fair is None:
         return {**found, "groups": [], "more": 0, "offers": [], "notes": []}

@@ -282,6 +282,19 @@ def company(checks: Mapping[str, Mapping[str, Any]]) -> str:
     return f"For comparison: the longer response alone agrees with {share(alone)}{more}, a coin with 50 %."
 
 
+def top(found: Mapping[str, Any]) -> str:
+    """How far influence and committee suspect the same comparisons.
+
+    >>> top({"n": 30, "shared": 11, "by_chance": 1.5})
+    'of the 30 that do most harm 11 are also among the 30 most doubtful (1.5 by chance)'
+    """
+    n = found["n"]
+    return (
+        f"of the {n:,} that do most harm {found['shared']:,} are also among the {n:,} most doubtful "
+        f"({found['by_chance']:.1f} by chance)"
+    )
+
+
 def offer(penalty: float | None, written: float) -> str:
     """A line of the table of fair weights.
 
