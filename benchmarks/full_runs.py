@@ -1,6 +1,6 @@
 """Full runs on real data: train, evaluate, and stand beside random, length-only and TF-IDF on the same test pairs.
 
-    PLAUDIT_DATA=... python benchmarks/full_runs.py [--only helpful,uf,lora-helpful] [--seeds 3] [--dtype float32] [--curve uf]
+    PLAUDIT_DATA=... python benchmarks/full_runs.py [--only helpful,uf,lora-helpful] [--seeds 3] [--dtype float32]
 
 Learning rate and epochs come from full_runs_settings.json (`full_runs_settings.py` chooses them without test pairs).
 Every finished run is kept in `--cache`, so a stopped script goes on; a run that was stopped in its middle resumes.
@@ -45,7 +45,6 @@ CALLED = {
 }
 TASKS = [*DATA, *(f"lora-{name}" for name in DATA)]
 LORA_PAIRS, LORA_RATE, LORA_EPOCHS = 1000, 2e-4, 1.0
-PARTS = (1 / 8, 1 / 4, 1 / 2, 1.0)
 
 
 def paths(files: list[str]) -> list[str]:
@@ -277,28 +276,6 @@ def before_the_choice(task: str, args) -> list[list]:
     return [[LORA_RATE, LORA_EPOCHS, *(one[k] for k in ("n", "score", "low", "high"))]]
 
 
-CURVE = [
-    "data and model", "trained on", "seeds", "accuracy", "low", "high",
-    "TF-IDF of the same pairs", "ahead of it", "low", "high",
-]  # fmt: skip
-
-
-def curve(args) -> list[list]:
-    """Accuracy by the number of training pairs, beside TF-IDF fitted on the very same pairs."""
-    rows = []
-    for task in [t for t in TASKS if t in args.curve]:
-        files = learned(task, 0, args, args.pairs)
-        whole = len([1 for row in read(files) if row.records])
-        for share in PARTS:
-            count = 0 if share == 1 else round(whole * share)
-            found = [r for s in range(seeds(task, args)) if (r := run(task, s, args, count=count))]
-            if found:
-                b = compared(task, found, args, same_pairs=bool(count) or task.startswith("lora-"), count=count)
-                trained = found[0]["rows"]["train"]
-                rows.append([label(task, args), trained, len(found), b["ours"], b["low"], b["high"], b["tfidf"], b["ahead"], *b["gap"]])  # fmt: skip
-    return rows
-
-
 def main() -> None:
     args = arguments()
     args.cache.mkdir(parents=True, exist_ok=True)
@@ -310,8 +287,7 @@ def main() -> None:
     if not done:
         raise SystemExit("nothing was run; --only names: " + ", ".join(TASKS))
     beside = {task: compared(task, runs, args) for task, runs in done.items()}
-    points = curve(args) if args.curve else []
-    write("full_runs", document(args, where, done, beside, points))
+    write("full_runs", document(args, where, done, beside))
 
 
 def described(tuning: str, seed: int, args) -> str:
@@ -327,8 +303,7 @@ def described(tuning: str, seed: int, args) -> str:
     return f"learning rate {asked.peak():g}, {asked.epochs:g} epoch{'' if asked.epochs == 1 else 's'}, {chosen}"
 
 
-def document(args, where, done, beside, points) -> dict[str, Any]:
-    more = [{"title": "learning curves", "columns": CURVE, "rows": points}] if points else []
+def document(args, where, done, beside) -> dict[str, Any]:
     return {
         "title": "Full runs on real data",
         "question": "Does a reward model trained here beat a bag of words on unseen prompts?",
@@ -339,7 +314,7 @@ def document(args, where, done, beside, points) -> dict[str, Any]:
             {"name": f"{label(t, args)}: mean accuracy minus TF-IDF's", "bar": "above 0", "value": beside[t]["ahead"] if t in beside else None, "at_least": 1e-9}
             for t in TASKS
         ],
-        "tables": tables(done, beside, args) + more,
+        "tables": tables(done, beside, args),
         "notes": [
             "Random and length-only are what random scores and the longer response earn on the same pairs. TF-IDF here reads the last "
             "message of a response only: words, pairs of words and log length, logistic regression on the difference; its C "
@@ -348,17 +323,16 @@ def document(args, where, done, beside, points) -> dict[str, Any]:
             "TF-IDF learns from all training pairs of the data, our models from those whose responses fit (`trained on`, `dropped`).",
         "The interval of a mean over seeds is over test prompts alone; the spread between seeds is in the table of every run.",
             "The bar asks for the point estimate; the paired interval says how far the two can be told apart.",
-            *(["The learning curves say how both grow with the same pairs where a mean is not above TF-IDF."] if points else []),
+            "Where a mean is not above TF-IDF, `learning_curve.py` shows how both grow with the same pairs.",
         ],
     }  # fmt: skip
 
 
-def arguments() -> argparse.Namespace:
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
     ask = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     ask.add_argument("--only", type=lambda s: s.split(","), default=TASKS, help="comma separated: " + ", ".join(TASKS))
     ask.add_argument("--seeds", type=int, default=3)
     ask.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
-    ask.add_argument("--curve", type=lambda s: s.split(","), default=[], help="add learning curves of these of --only")
     ask.add_argument("--rmb", action=argparse.BooleanOptionalAction, default=True, help="the suite after TL;DR")
     ask.add_argument("--model", default="minilm-l6")
     ask.add_argument("--lora-model", default="smollm2-135m")
@@ -367,7 +341,7 @@ def arguments() -> argparse.Namespace:
     ask.add_argument("--pairs", type=int, default=0, help="at most so many training pairs, for a trial")
     ask.add_argument("--cache", type=Path, default=CACHE)
     ask.add_argument("--keep", action="store_true", help="keep the trained models in the cache")
-    return ask.parse_args()
+    return ask.parse_args(words)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,12 @@ def recover(target: Path) -> None:
         os.rename(aside, target)
 
 
+def meant(folder: Path, *files: str) -> str:
+    """A hint at the folder inside that holds one of these files, `final` first; empty where there is none."""
+    inner = sorted(path.parent.name for file in files for path in Path(folder).glob(f"*/{file}"))
+    return f"did you mean {folder / ('final' if 'final' in inner else inner[0])}?" if inner else ""
+
+
 def is_sealed(folder: Path, *, deep: bool = False) -> bool:
     """Whether every file the seal names is there with its size and, when `deep`, its digest."""
     files = _named_by_seal(Path(folder))

@@ -320,17 +320,22 @@ VOTES = [
 ]  # fmt: skip
 
 
+def laid(rows, path):
+    """Rows as a file of the kind that its name says."""
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".csv":
+        with path.open("w", newline="") as file:
+            table = csv.DictWriter(file, list(rows[0]))
+            table.writeheader()
+            table.writerows(rows)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 def voted(tmp_path, suffix="jsonl", mean=1.0, **how):
     path = tmp_path / f"votes.{suffix}"
-    if suffix == "parquet":
-        pq.write_table(pa.Table.from_pylist(VOTES), path)
-    elif suffix == "csv":
-        with path.open("w", newline="") as file:
-            table = csv.DictWriter(file, list(VOTES[0]))
-            table.writeheader()
-            table.writerows(VOTES)
-    else:
-        path.write_text("".join(json.dumps(row) + "\n" for row in VOTES))
+    laid(VOTES, path)
     made([path], tmp_path / "audit", lambda i: mean, **how)
     return path
 
@@ -597,15 +602,7 @@ def test_when_the_second_file_cannot_be_named_the_first_is_taken_back(lines, tmp
 def test_renamed_columns_keep_the_names_of_the_file(suffix, tmp_path, capsys):
     path = tmp_path / f"a.{suffix}"
     rows = [{"q": r["prompt"], "good": r["chosen"], "bad": r["rejected"], "prompt": "no"} for r in ROWS]
-    if suffix == "jsonl":
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    elif suffix == "csv":
-        with path.open("w", newline="") as f:
-            table = csv.DictWriter(f, list(rows[0]))
-            table.writeheader()
-            table.writerows(rows)
-    else:
-        pq.write_table(pa.Table.from_pylist(rows), path)
+    laid(rows, path)
     names = {"q": "prompt", "good": "chosen", "bad": "rejected"}
     made([path], tmp_path / "audit", MEAN, columns=names)
     columns = ("--columns", "prompt=q,chosen=good,rejected=bad")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from plaudit.data.limits import Limits
 from plaudit.data.options import given
 from plaudit.data.split import group_digest
 from plaudit.data.tally import first_alike, first_opposed
-from plaudit.errors import OptionError, PlauditError
+from plaudit.errors import OptionError, PlauditError, all_of
 from plaudit.models.backbone import refuse_unknown
 from plaudit.models.device import refuse_absent
 from plaudit.models.foreign import adapter_base
@@ -137,15 +138,18 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
 
 def _look_up(options: AuditOptions) -> None:
     """Refuse names of models, scorers, layers and devices that nothing can stand for; nothing is loaded or fetched."""
-    for name in names_of(options):
-        refuse_unknown(name)
-        base, adapter = adapter_base(str(Path(name).expanduser()))
-        if adapter:
-            refuse_unknown(base)
-    for name in scorers.asked(options):
-        refuse_unknown_scorer(name)
-    numbers_of(options.layers)
-    refuse_absent(options.device)
+    all_of(
+        *(partial(_refuse_model, name) for name in names_of(options)),
+        *(partial(refuse_unknown_scorer, name) for name in scorers.asked(options)),
+        partial(numbers_of, options.layers), partial(refuse_absent, options.device),
+    )  # fmt: skip
+
+
+def _refuse_model(name: str) -> None:
+    refuse_unknown(name)
+    base, adapter = adapter_base(str(Path(name).expanduser()))
+    if adapter:
+        refuse_unknown(base)
 
 
 def _idle(options: AuditOptions) -> list[str]:

@@ -47,15 +47,10 @@ def train(
     json:
         Print run.json on stdout.
     """
-    from plaudit.data.columns import renames
-    from plaudit.errors import all_of
     from plaudit.report import terminal
     from plaudit.training import loop, rehearse
-    from plaudit.training.extras import check
-    from plaudit.training.start import objective_for
 
-    renamed, *_ = all_of(lambda: renames(columns), lambda: check(options), lambda: objective_for(options))
-    how: dict[str, Any] = {"model": model, "options": options, "layout": layout, "columns": renamed}
+    how: dict[str, Any] = {"model": model, "options": options, "layout": layout, "columns": columns}
     if dry_run:
         found = rehearse.rehearse(files, **how)
         terminal.document(found) if json else rehearse.show(found)

@@ -39,6 +39,15 @@ def renames(text: str) -> dict[str, str]:
     return table
 
 
+def table_of(columns: str | Mapping[str, str] | None) -> dict[str, str]:
+    """{theirs: ours} from the words of `--columns`, or from such a table.
+
+    >>> table_of("prompt=q"), table_of({"q": "prompt"}), table_of(None)
+    ({'q': 'prompt'}, {'q': 'prompt'}, {})
+    """
+    return renames(columns) if isinstance(columns, str) else dict(columns or {})
+
+
 def misspelt(name: str) -> str:
     """The key that a layout knows and this one is nearly; empty for those that are known, or near to none.
 

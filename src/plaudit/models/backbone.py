@@ -153,8 +153,7 @@ def refuse_unknown(name_or_path: str | Path) -> None:
     folder = Path(text).expanduser()
     if folder.is_dir():
         if not any((folder / f).is_file() for f in ("config.json", "adapter_config.json")):
-            inside = (folder / "final" / "config.json").is_file()
-            hint = f"did you mean {folder / 'final'}?" if inside else ""
+            hint = folders.meant(folder, "config.json")
             raise PlauditError(f"{text}: no model here: config.json is missing", advice=hint)
         return
     if text in embedded.names():

@@ -145,8 +145,7 @@ def refuse_unknown(text: str) -> None:
     if not path.is_dir():
         raise _unknown(text, path)
     if not any((path / f).is_file() for f in ("config.json", "adapter_config.json")):
-        inner = sorted(p.parent.name for f in ("config.json", "committee.json") for p in path.glob(f"*/{f}"))
-        hint = f"did you mean {path / ('final' if 'final' in inner else inner[0])}?" if inner else ""
+        hint = folders.meant(path, "config.json", "committee.json")
         raise PlauditError(f"{path}: no checkpoint here: config.json is missing", advice=hint)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from plaudit.data.columns import table_of
 from plaudit.errors import Interrupted, OptionError, PlauditError, all_of
 from plaudit.folders import is_sealed, publish, recover, write_file
 from plaudit.models import checkpoint
@@ -47,7 +48,7 @@ def train(
     resume_run: bool = False,
     allow_changes: bool = False,
     layout: str | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: str | Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Train a reward model on preferences; returns what `run.json` holds.
 
@@ -66,17 +67,18 @@ def train(
         raise PlauditError(f"{folder} is a file", advice="choose another --output-dir")
     if folder.exists() and any(folder.iterdir()) and not resume_run:
         raise PlauditError(f"{folder} is not empty", advice="--resume goes on with it; or choose another --output-dir")
-    _, objective, accelerator = all_of(
-        lambda: check(options), lambda: objective_for(options), lambda: accelerator_for(options)
-    )
+    table, _, objective, accelerator = all_of(
+        lambda: table_of(columns), lambda: check(options), lambda: objective_for(options),
+        lambda: accelerator_for(options),
+    )  # fmt: skip
     loaded = ready(model, options)
-    prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
+    prepared = prepare(files, loaded.policy, options, layout=layout, columns=table, seed=options.seed)
     objective.refuse_unread(everything(prepared.train.columns))
     judge.check(prepared.held, options, objective)
     loaded.model.to(accelerator.device)  # attention differs between devices: the one that trains is tried
     verdict = probe(loaded.model)
     extras = extras_for(
-        options, loaded, prepared, objective, verdict.way, sharded=is_sharded(accelerator), columns=columns
+        options, loaded, prepared, objective, verdict.way, sharded=is_sharded(accelerator), columns=table
     )  # fmt: skip
     run = Run(folder, loaded, prepared, options, objective, accelerator, model, extras, verdict)
     return run.go(resume_run, allow_changes)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from plaudit.data.columns import table_of
 from plaudit.errors import all_of
 from plaudit.models.forward import Reader
 from plaudit.models.tokens import texts
@@ -29,18 +30,18 @@ def rehearse(
     model: str,
     options: TrainOptions | None = None,
     layout: str | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: str | Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The resolved options, counts after each filter, token quantiles, the first pair as rendered, and estimates."""
     options = options or TrainOptions()
-    _, objective = all_of(lambda: check(options), lambda: objective_for(options))
+    table, _, objective = all_of(lambda: table_of(columns), lambda: check(options), lambda: objective_for(options))
     loaded = ready(model, options)
-    prepared = prepare(files, loaded.policy, options, layout=layout, columns=columns, seed=options.seed)
+    prepared = prepare(files, loaded.policy, options, layout=layout, columns=table, seed=options.seed)
     part = prepared.train
     objective.refuse_unread(everything(part.columns))
     judge.check(prepared.held, options, objective)
     verdict = probe(loaded.model)
-    extras = extras_for(options, loaded, prepared, objective, verdict.way, sharded=False, columns=columns)
+    extras = extras_for(options, loaded, prepared, objective, verdict.way, sharded=False, columns=table)
     full = np.array([len(e.prompt) + len(r) for e in part.encoded for r in e.responses])
     trees = np.array([cost(e) for e in part.encoded])
     read = full if verdict.way == "padded" else trees
