@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 
 from plaudit.errors import OptionError, PlauditError
-from plaudit.folders import refuse_changed
+from plaudit.folders import meant, refuse_changed
 from plaudit.models import embedded, foreign, template
 from plaudit.models.forward import first_position, is_causal
 from plaudit.models.heads.scalar import last_layer
@@ -153,7 +153,7 @@ def refuse_unknown(name_or_path: str | Path) -> None:
     folder = Path(text).expanduser()
     if folder.is_dir():
         if not any((folder / f).is_file() for f in ("config.json", "adapter_config.json")):
-            hint = folders.meant(folder, "config.json")
+            hint = meant(folder, "config.json")
             raise PlauditError(f"{text}: no model here: config.json is missing", advice=hint)
         return
     if text in embedded.names():
