@@ -18,7 +18,7 @@ from plaudit.data.read import read
 
 NAME = "learning_curve"
 COLUMNS = [
-    "data and model", "trained on", "seeds", "accuracy", "low", "high",
+    "data and model", "trained on", "seeds", "precision", "accuracy", "low", "high",
     "TF-IDF of the same pairs", "ahead of it", "low", "high",
 ]  # fmt: skip
 
@@ -27,6 +27,11 @@ def standing() -> list[list[Any]]:
     """The points measured so far."""
     file = HERE / f"{NAME}.json"
     return json.loads(file.read_text(encoding="utf-8"))["tables"][0]["rows"] if file.exists() else []
+
+
+def key(row: list[Any]) -> tuple[str, int]:
+    """What is measured once: data, model and number of pairs."""
+    return row[0], row[1]
 
 
 def point(task: str, count: int, args) -> list[Any]:
@@ -53,7 +58,7 @@ def whole(task: str, args) -> list[Any] | None:
     _, seeds, *_, ours, low, high, _, _, tfidf, ahead, below, above = mean[0]
     if same := named("LoRA beside TF-IDF fitted on the same pairs"):
         tfidf, ahead, below, above = same[0][3:]
-    return [label(task, args), each[0][3], seeds, ours, low, high, tfidf, ahead, below, above]
+    return [label(task, args), each[0][3], seeds, "bfloat16", ours, low, high, tfidf, ahead, below, above]
 
 
 def publish(rows: list[list[Any]], args) -> None:
@@ -62,11 +67,11 @@ def publish(rows: list[list[Any]], args) -> None:
     write(NAME, {
         "title": "Learning curves", "question": "Would more pairs have helped?",
         "what": f"The runs of full_runs.py whose mean does not beat TF-IDF, on a part of their training pairs: drawn once at random, one seed a point "
-        f"(the last point of UltraFeedback, minilm-l6: three), {args.dtype}; settings and test pairs as there. TF-IDF learns from the very same pairs "
+        f"(the last point of UltraFeedback, minilm-l6: three); settings and test pairs as there. TF-IDF learns from the very same pairs "
         f"(its last point on full fine-tunes: all of them). Intervals are 95 %, over prompt groups; torch {machine()['torch']}.",
         "bars": [],
         "tables": [{"title": "accuracy by training pairs", "columns": COLUMNS, "rows": sorted(rows, key=lambda r: (names.index(r[0]), r[1]))}],
-        "notes": ["A part is a share of the pairs of the file; `trained on` are those of it that fit the model."],
+        "notes": ["The full runs are in bfloat16; points that were measured on a machine without it are in float32.", "A part is a share of the pairs of the file; `trained on` are those of it that fit the model."],
     })  # fmt: skip
 
 
@@ -87,10 +92,10 @@ def main() -> None:
         pairs = len([1 for row in read(learned(task, 0, args)) if row.records])
         for share in own.parts:
             row = point(task, round(pairs * share), args)
-            publish([r for r in standing() if r[:2] != row[:2]] + [row], args)
+            publish([r for r in standing() if key(r) != key(row)] + [row], args)
             print(name_of(task, 0, args, round(pairs * share)), row, flush=True)
         if row := whole(task, args):
-            publish([r for r in standing() if r[:2] != row[:2]] + [row], args)
+            publish([r for r in standing() if key(r) != key(row)] + [row], args)
 
 
 if __name__ == "__main__":
