@@ -7,7 +7,7 @@ last layer used, heads, report), the same from its cache with other thresholds, 
 pairs once in padded batches of 8 pairs in data order. On TL;DR with minilm-l6: the audit against one scoring pass of
 plaudit's own. Models are loaded before the clock starts on every side. Dearer committees (LoRA members, whole models,
 the paper's ten trainings) are timed for a few steps and a scoring pass of the same pairs, and the rest is reckoned.
-A finished part is kept in `--cache`, so that a stopped run goes on; a part that was not run has no bars.
+Every part is added to audit_speed.json when it is done, and those that stand there stay; a part that was not run has no bars.
 
 Quality beside cost: all HH training pairs with 25 % planted flips, audited by the same committees (`--parts whole`).
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import alternate, data_folder, machine, ratio, write
+from harness import HERE, alternate, data_folder, machine, ratio, write
 from our_training import staged, timed
 from plaudit.auditing import audit as room
 from plaudit.auditing.options import AuditOptions
@@ -188,11 +188,9 @@ def whole() -> dict[str, Any]:
             planted = wrong[[int(str(place).rsplit(":", 1)[1]) - 1 for place in signals["source"]]]
             doubts = {f"ten members, {heads}": signals["p_disagree"]}
             if heads == "linear":
-                doubts |= {
-                    "one head, deepest layer": -signals["margins"][:, 0],
-                    "two heads, deepest layer (read point, mean)": -signals["margins"][:, :2].mean(1),
-                    "length alone": -signals["margins"][:, -1],
-                }
+                named = [m["name"] for m in summary["members"]]
+                doubts |= {f"one of them: {who}": -signals["margins"][:, k] for k, who in enumerate(named)}
+                doubts["which response is longer"] = -signals["chosen_is_longer"].astype(float)
             agrees = summary["accuracy"]["score"]
             table += [[who, auroc(d, planted), agrees if who.startswith("ten") else None] for who, d in doubts.items()]
         return {"pairs": len(rows), "audited": len(planted), "planted": float(planted.mean()), "rows": table}
@@ -211,19 +209,17 @@ def main() -> None:
     ask.add_argument(
         "--parts",
         default=",".join(PARTS),
-        help="float32, bfloat16, tldr, whole; comma separated; empty: write what is kept",
+        help="float32, bfloat16, tldr, whole; comma separated; empty: only write the document anew",
     )
     ask.add_argument("--pairs", type=int, default=320)
     ask.add_argument("--repeats", type=int, default=3)
-    ask.add_argument("--cache", type=Path, default=Path.home() / ".cache/plaudit/audit-speed")
     args = ask.parse_args()
     where = machine()
-    args.cache.mkdir(parents=True, exist_ok=True)
-    for name in filter(None, args.parts.split(",")):
-        found = PARTS[name](args) | {"repeats": args.repeats, "threads": where["threads"]}
-        (args.cache / f"{name}.json").write_text(json.dumps(found), encoding="utf-8")
-    known = {f.stem: json.loads(f.read_text(encoding="utf-8")) for f in args.cache.glob("*.json") if f.stem in PARTS}
-    write("audit_speed", document(known, where))
+    for name in [None, *filter(None, args.parts.split(","))]:
+        known = json.loads((HERE / "audit_speed.json").read_text(encoding="utf-8"))["parts"]
+        if name:
+            known[name] = PARTS[name](args) | {"repeats": args.repeats, "threads": where["threads"]}
+        write("audit_speed", document(known, where))
 
 
 def document(known: dict[str, Any], where: dict[str, Any]) -> dict[str, Any]:
@@ -269,6 +265,7 @@ def document(known: dict[str, Any], where: dict[str, Any]) -> dict[str, Any]:
             "rows": found["rows"],
         })  # fmt: skip
     return {
+        "parts": known,
         "title": "What an audit costs", "question": "Fifty heads on one pass: cheaper than one ordinary scoring pass?",
         "what": ", ".join(f"{r['pairs']} HH training pairs in {d}, {r['repeats']} turns" for d, r in passes.items())
         + " (every k-th of helpful and harmless; smollm2-135m up to its last layer used, sequences of up to 512 tokens); "

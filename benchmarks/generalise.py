@@ -134,7 +134,7 @@ def run(task: Task, arm: str, seed: int, cache: Path) -> dict[str, Any]:
     lesson, meta = some(task.pool, PAIRS, seed), "meta" in ARMS[arm]
     more = {"meta": "meta.jsonl", "meta_batch_size": META_BATCH} if meta else {}
     options = TrainOptions(
-        epochs=EPOCHS, learning_rate=RATE, batch_size=BATCH, held_out=0, save_total_limit=1, seed=seed, dtype="bfloat16",
+        epochs=EPOCHS, learning_rate=RATE, batch_size=BATCH, held_out=0, save_total_limit=1, seed=seed, dtype="float32",
         **(ARMS[arm] | more),
     )  # fmt: skip
     seen = [*lesson, *(task.meta if meta else []), *(p for test in task.tests.values() for p in test)]
@@ -149,7 +149,7 @@ def run(task: Task, arm: str, seed: int, cache: Path) -> dict[str, Any]:
         save(task.meta, "canonical", folder / "meta.jsonl")
         own = options.model_copy(update={"meta": str(folder / "meta.jsonl") if meta else ""})
         done = train([str(folder / "lesson.jsonl")], model=MODEL, output_dir=folder / "run", options=own)
-        scorer = load_scorer(folder / "run" / "final", dtype="bfloat16")
+        scorer = load_scorer(folder / "run" / "final", dtype="float32")
         lines = [json.loads(line) for line in (folder / "run/metrics.jsonl").read_text().splitlines()]
         facts = {k: float(np.mean([x[k] for x in lines])) for k in lines[0] if k.startswith("plaudit/")}
         earned = {test: credit(scorer, rows) for test, rows in task.tests.items()}
@@ -256,7 +256,7 @@ def document(vectors: tuple[dict[str, Any], list[str]], task: Task, runs: dict[s
         transfer(task, runs) if seeds else (None, ["The text runs are not in here yet."]),
     )
     text = (
-        f" Text: {MODEL}, all weights, bfloat16, {PAIRS} pairs of at most {CHARS} characters (drawn anew per seed), {EPOCHS:g} "
+        f" Text: {MODEL}, all weights, float32, {PAIRS} pairs of at most {CHARS} characters (drawn anew per seed), {EPOCHS:g} "
         f"epochs, learning rate {RATE:g} (not searched for), {seeds} seeds; views drop attention weights; the same judging pairs for "
         f"all."
     )

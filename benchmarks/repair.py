@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 import repair_bound
-from harness import write
+from harness import HERE, write
 from noise_sets import SETS, Case, flips, vector
 from plaudit.data.split import folds, held_out
 from plaudit.signals.noise import estimate
@@ -167,12 +167,18 @@ def main() -> None:
             bound.append(repair_bound.row(name, json.loads(place.read_text(encoding="utf-8")), against))
             print(*bound[-1], flush=True)
     if args.phase == "fresh":
-        write("repair", document(found, bound, args.trunks))
+        write("repair", document(found, bound, args.trunks, standing()))
 
 
-def document(found: dict[str, list], bound: list[list], trunks: str) -> dict[str, Any]:
+def standing(name: str = "repair") -> dict[str, Any]:
+    """What was published before; of sets that are not asked for it is published again."""
+    file = HERE / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"bars": [], "tables": []}
+
+
+def document(found: dict[str, list], bound: list[list], trunks: str, old: dict[str, Any]) -> dict[str, Any]:
     """What results.py prints."""
-    draws = ", ".join(f"{name} {rows[0]['draws']}" for name, rows in found.items())
+    of = lambda named: named.split(",")[0].split(":")[0]  # noqa: E731 - the set that a bar or a table speaks of
     bars = []
     for name in ("vector world", "text world"):
         for row in found.get(name, []):
@@ -190,16 +196,23 @@ def document(found: dict[str, list], bound: list[list], trunks: str) -> dict[str
                              "bar": "above -0.5 point", "value": row["minus_none"][DEFAULT]["low"],
                              "at_least": -0.005})  # fmt: skip
     tables = [
-        {"title": f"{name}: accuracy on clean outer prompts (difference to none [95 %]; share of the loss won back)",
+        {"title": f"{name}, {rows[0]['draws']} draws: accuracy on clean outer prompts (difference to none [95 %]; share of the loss won back)",
          "columns": ["policy", *(f"{r['kind']} {r['rate']:.0%}" for r in rows)],
          "rows": [[policy, *(_cell(r, policy) for r in rows)] for policy in rows[0]["accuracy"]]}
         for name, rows in found.items()
     ]  # fmt: skip
+    known = ["vector world", *SETS]
+    tables += [t for t in old["tables"] if of(t["title"]) in known and of(t["title"]) not in found]
+    tables.sort(key=lambda t: known.index(of(t["title"])))
+    bars = [b for b in old["bars"] if of(b["name"]) not in found] + bars
+    bound = [
+        r for t in old["tables"] if t["title"].startswith("What could") for r in t["rows"] if r[0] not in found
+    ] + bound
     tables.append({"title": "What could be won back at 25 % uniform flips: one head that knows their rate (accuracy)", "columns": [
         "set", "draws", "none", "knows the rate", "oracle", "gain [95 %]", "share of the cost"], "rows": bound})  # fmt: skip
     return {
         "title": "Repairing labels", "question": "Does training on the repaired labels win back what wrong labels cost?",
-        "what": f"Draws of the split, flips and heads: {draws}; each a world of its own for the vector world. Trained on: "
+        "what": f"Every draw has its own split, flips and heads, and in the vector world a world of its own. Trained on: "
         f"{', '.join(f'{name} {n:,}' for name, n in SIZES.items())} comparisons, of other sets four fifths of the prompts; all other prompts "
         f"judge with their clean labels and are never audited. One linear head on the mean over the response of the "
         f"deepest layer kept ({trunks} for text), ridge by folds on the treated columns; intervals over draws (t). `oracle` "

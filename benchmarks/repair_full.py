@@ -264,8 +264,15 @@ def told(noise: dict[str, Any]) -> str:
     return text if noise["identified"] else f"{text}: cannot be told"
 
 
-def document(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """What results.py prints."""
+def document(found: dict[str, list[dict[str, Any]]], old: dict[str, Any]) -> dict[str, Any]:
+    """What results.py prints; tables, rows and bars of sets that were not run now stay as they were published."""
+    tables = [accuracies(name, runs) for name, runs in found.items()]
+    tables += [t for t in old["tables"][:-1] if t["title"].split(":")[0] not in found]
+    changed = touched(found)
+    changed["rows"] += [r for t in old["tables"][-1:] for r in t["rows"] if r[0] not in found]
+    place = list(SIZES).index
+    tables.sort(key=lambda t: place(t["title"].split(":")[0]))
+    changed["rows"].sort(key=lambda r: place(r[0]))
     seeds = [run["seed"] for run in next(iter(found.values()))]
     return {
         "title": "Repairing labels, whole models",
@@ -275,8 +282,8 @@ def document(found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         f"prompts judges with its true labels and is never audited. The road is the user's: a file with {FLIPS:.0%} uniform "
         f"flips, `plaudit audit` with {MODEL}, `plaudit repair` with its default, `plaudit train` on either file. At 0 % "
         f"flips `none` is the oracle. A random scorer gets 0.5. Intervals over prompts: bootstrap over prompt groups; over seeds: t.",
-        "bars": bars_of(found[WORLD]) if WORLD in found else [],
-        "tables": [*(accuracies(name, runs) for name, runs in found.items()), touched(found)],
+        "bars": bars_of(found[WORLD]) if WORLD in found else old["bars"],
+        "tables": [*tables, changed],
         "notes": [],
     }  # fmt: skip
 
@@ -294,8 +301,9 @@ def main() -> None:
     found = {
         name: runs_of(name, range(first, first + args.seeds), args.store, args.also) for name in args.sets.split(",")
     }
-    result = document(found)
-    if args.phase == "fresh":
+    fresh = args.phase == "fresh"
+    result = document(found, heads.standing("repair_full") if fresh else {"tables": [], "bars": []})
+    if fresh:
         write("repair_full", result)
     else:
         print(json.dumps(result, indent=1))
