@@ -36,7 +36,7 @@ def main() -> None:
             {"title": "beside length", "columns": ["what", "value", "low", "high"],
              "rows": [["agrees with labels it never saw", *(accuracy[k] for k in ("score", "low", "high"))],
                       *([[k, v, None, None] for k, v in length.items() if isinstance(v, int | float)]),
-                      ["members' votes correlate by", found["likeness"], None, None]]},
+                      ["members' votes correlate by", found["likeness"]["mean"], None, None]]},
             {"title": "by tenths", "columns": list(found["deciles"][0]), "rows": [list(d.values()) for d in found["deciles"]]},
             {"title": "checks and noise", "columns": ["what", "as audit.json has it"],
              "rows": [["noise", json.dumps(found["noise"])], *([k, json.dumps(v)[:400]] for k, v in checks.items())]},
