@@ -43,6 +43,7 @@ def point(task: str, count: int, args) -> list[Any]:
         label(task, args),
         found["rows"]["train"],
         1,
+        args.dtype,
         *(b[k] for k in ("ours", "low", "high", "tfidf", "ahead")),
         *b["gap"],
     ]

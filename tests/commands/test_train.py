@@ -27,6 +27,7 @@ def test_the_summary_and_one_json_document(tmp_path, file, capsys):
     out, err = capsys.readouterr()
     assert all(words in out for words in ("held-out accuracy", "length-only accuracy", "best at step"))
     assert "plaudit doctor" in err
+    assert "as trained" not in out  # plain pairs have one loss, whatever the last bits of its two means
     assert run([*common, "--output-dir", str(tmp_path / "E"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == json.loads((tmp_path / "E" / "run.json").read_text())

@@ -258,6 +258,11 @@ def test_other_tools_layouts_carry_every_field_beside(tmp_path, to, suffix):
     assert "does not look at: target (1 rows)" in done.warnings[0]
 
 
+def test_a_target_that_says_what_the_label_says_is_not_told_as_unread(tmp_path):
+    rows = [replace(RICH, id=str(i), target=t, margin=0.0, weight=1.0) for i, t in enumerate((1.0, 0.75, 1.0))]
+    assert write(rows, "trl", tmp_path / "out.jsonl").unread == {"target": 1}
+
+
 @pytest.mark.parametrize("to", LAYOUTS)
 def test_the_parquet_of_every_layout_has_types_that_datasets_knows(tmp_path, to):
     datasets = pytest.importorskip("datasets")
@@ -381,7 +386,11 @@ def test_names_and_suffixes_are_checked_first(tmp_path):
     with pytest.raises(OptionError, match="unknown suffix"):
         write([], "trl", tmp_path / "out.xlsx")
     with pytest.raises(PlauditError, match="cannot be written"):
-        write([], "trl", tmp_path / "nowhere" / "out.jsonl")
+        write([], "trl", Path(__file__) / "out.jsonl")
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    assert write([pair("p", "a", "b")], "trl", tmp_path / "new" / "out.jsonl").written == 1
 
 
 def test_gzip_is_the_same_twice(tmp_path):

@@ -75,10 +75,19 @@ def test_breakdown_by_length_turns_and_tags():
     }  # fmt: skip
 
 
-def test_a_tag_value_of_nine_rows_has_no_line():
-    rows = [pair(f"{i}", "long", "x", tags={"topic": "a" if i < 30 else "b" if i < 40 else "c"}) for i in range(49)]
+def test_tag_values_of_nine_rows_share_a_line_and_no_row_is_left_out():
+    topics = 30 * "a" + 10 * "b" + 9 * "c" + 3 * "d"
+    rows = [pair(f"{i}", "long", "x", tags={"topic": topic}) for i, topic in enumerate(topics)]
     found = plaudit.evaluate("length", rows).breakdown
-    assert {line["value"]: line["n"] for line in found if line["by"] == "tag topic"} == {"a": 30, "b": 10}
+    lines = {line["value"]: line["n"] for line in found if line["by"] == "tag topic"}
+    assert lines == {"a": 30, "b": 10, "(2 other values)": 12}
+
+
+def test_of_many_tag_values_the_sixteen_most_frequent_have_a_line_and_the_rest_share_the_last():
+    rows = [pair(f"{k} {i}", "long", "x", tags={"topic": f"t{k:02}"}) for k in range(19) for i in range(10 + k)]
+    lines = [x for x in plaudit.evaluate("length", rows).breakdown if x["by"] == "tag topic"]
+    assert [x["value"] for x in lines] == [f"t{k:02}" for k in range(3, 19)] + ["(3 other values)"]
+    assert sum(x["n"] for x in lines) == len(rows)
 
 
 def test_ratings_without_ranks_are_correlated():

@@ -237,7 +237,8 @@ def test_a_row_without_a_stored_score_is_an_error_unless_said_otherwise(tmp_path
     assert found.counts == {"rows": 2, "without_score": 1}
     block = next(c for c in found.suites["rmb"]["coverage"] if c["section"] == "pairs/harmlessness")
     assert (block["scored"], block["highest"]) == (1, 1.0)
-    assert (tmp_path / "D/scores.jsonl").read_text() == '{"id": "pair-1", "scores": [2.0, 1.0]}\n'
+    (line,) = (tmp_path / "D/scores.jsonl").read_text().splitlines()
+    assert json.loads(line) | {"content": ""} == {"id": "pair-1", "content": "", "scores": [2.0, 1.0]}
     file.write_text("")
     assert evaluate(None, **how, missing="loss").counts["without_score"] == 2
 

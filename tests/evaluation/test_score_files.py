@@ -36,14 +36,35 @@ def test_one_line_per_preference_in_file_order(file, tmp_path):
     out = tmp_path / "out.jsonl"
     found = score(plaudit.load("length"), file, out, with_text=True, rejects=tmp_path / "bad.jsonl")
     kept = rows_of(out)
+    preferences = [r for row in plaudit.read(file) for r in row.records]
     assert (found.rows, found.kept, found.rejected, len(kept)) == (ROWS, ROWS - 1, 1, ROWS - 1)
-    assert kept[0] == {"id": kept[0]["id"], "scores": [2.0, 1.0], "texts": ["a0", "b"]}
+    assert kept[0] == {
+        "id": kept[0]["id"], "content": preferences[0].content, "scores": [2.0, 1.0], "texts": ["a0", "b"],
+    }  # fmt: skip
     assert [row["texts"][0] for row in kept] == [f"a{i}" for i in range(ROWS) if i != 7]
     assert (tmp_path / "bad.jsonl").read_text() == '{"prompt": "cut\n'
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.jsonl", "in.jsonl", "out.jsonl"]
     stored = read_scores(out)
-    preferences = [r for row in plaudit.read(file) for r in row.records]
     assert [s.tolist() for s in stored.score_all(preferences)] == [row["scores"] for row in kept]
+
+
+def test_scores_are_not_taken_for_other_texts_of_the_same_id(tmp_path):
+    """A repair that flips keeps ids and exchanges the sides: the old scores would be read the wrong way round."""
+    rows = [pair(f"p{i}", "yes", "no", id=str(i)) for i in range(4)]
+    plaudit.evaluate("length", rows, output_dir=tmp_path / "D")
+    flipped = [*rows[:3], pair("p3", "no", "yes", id="3")]
+    with pytest.raises(DataError, match=r"id 3.*holds scores of other texts, or of another order.*\n.*score this"):
+        plaudit.evaluate(None, flipped, scores=tmp_path / "D" / "scores.jsonl")
+    softened = [pair(f"p{i}", "yes", "no", id=str(i), target=0.8, margin=0.5) for i in range(4)]
+    assert plaudit.evaluate(None, softened, scores=tmp_path / "D" / "scores.jsonl").results[0].score == 1
+
+
+def test_an_output_that_is_whole_is_refused_before_a_scorer_is_loaded(file, tmp_path, capsys):
+    out = tmp_path / "out.jsonl"
+    out.write_text("mine")
+    for words, said in (([], "exists already\n"), (["--resume"], "is whole: nothing is left to resume")):
+        assert run(["score", str(tmp_path / "no such model"), str(file), "--output", str(out), *words]) == 2
+        assert said in " ".join(capsys.readouterr().err.split(" "))
 
 
 def test_nothing_is_overwritten(file, tmp_path):
@@ -241,7 +262,7 @@ def test_a_row_without_a_score_loses_whatever_its_label_says(tmp_path):
         "pairs": (3, 1 / 3), "list comparisons": (6, 0), "lists": (2, 0),
     }  # fmt: skip
     assert found.counts["without_score"] == 4
-    assert rows_of(tmp_path / "D" / "scores.jsonl") == [{"id": "k", "scores": [2.0, 1.0]}]
+    assert rows_of(tmp_path / "D" / "scores.jsonl") == [{"id": "k", "content": rows[2].content, "scores": [2.0, 1.0]}]
 
 
 @pytest.mark.parametrize(("missing", "advice"), [("error", "say --missing loss"), ("loss", "leave it out")])

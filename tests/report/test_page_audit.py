@@ -138,8 +138,21 @@ def test_votes_that_may_be_mere_length_say_so(columns, doubt):
     said = words(html)
     assert ("of these labels look wrong, perhaps only by their length</h1>" in html) == doubt
     assert ("--model smollm2-135m" in said) == doubt
-    assert "The longer response alone agrees with 56.9 % of the labels; the committee is +0.8 points ahead" in said
+    assert "The longer response alone agrees with 56.9 % of the labels; the committee is ahead by" in said
+    assert "ahead by +0.8 points (-0.5 to +2.0)" in said
     assert ("may only be short or long" in said) == doubt
+
+
+def test_votes_that_length_beats_send_to_a_stronger_committee(columns):
+    found = document(columns)
+    found["accuracy"] = {**found["accuracy"], "n": 500}
+    found["length"] = {"prefers": "longer", "score": 0.65, "sides": 0.5, "ahead": -0.09, "low": -0.14, "high": -0.04,
+                       "mere": False}  # fmt: skip
+    html = page(found, columns, [])
+    assert "the committee is behind length alone</h1>" in html
+    assert "the committee is behind: -9.0 points (-14.0 to -4.0)" in words(html)
+    assert "D-stronger" in commands(html)[0]
+    assert "cannot be told apart" not in words(html)
 
 
 def test_a_lead_over_length_that_is_not_sure_is_in_the_title_and_people_go_first(columns):

@@ -321,8 +321,12 @@ def test_what_would_teach_nothing_is_left_out_in_words_or_refused(tmp_path):
 
 def test_a_folder_in_use_and_nothing_to_train_on(tmp_path, file):
     go(file, tmp_path / "D", max_steps=1)
-    with pytest.raises(PlauditError, match="is not empty"):
+    with pytest.raises(PlauditError, match=r"is not empty\n.*--resume goes on with it; or choose"):
         go(file, tmp_path / "D")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(PlauditError, match=r"is not empty\n\s*choose another"):  # no run to go on with
+        go(file, tmp_path / "other")
     with pytest.raises(PlauditError, match="is a file"):
         go(file, tmp_path / "pairs.jsonl")
     with pytest.raises(PlauditError, match="pairs.jsonl/D: cannot be made: Not a directory"):

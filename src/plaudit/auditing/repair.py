@@ -30,7 +30,7 @@ from plaudit.data.sources import BOM, form_of, kind_of
 from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import file_digest
 from plaudit.records import Preference
-from plaudit.report.pages.audit_words import blind, mere_length, side, voter
+from plaudit.report.pages.audit_words import blind, coin, mere_length, side, voter
 from plaudit.report.pages.audit_words import seen as votes_seen
 from plaudit.signals.recipes import Step, steps
 from plaudit.signals.votes import Signals
@@ -125,7 +125,7 @@ def caution(summary: Mapping[str, Any]) -> str:
     if blind(summary):
         held = summary["accuracy"]
         span = f"{held['score']:.1%} of labels ({held['low']:.1%} to {held['high']:.1%})"
-        return f"{voter(summary)} agrees with {span}: it cannot be told from a coin"
+        return f"{voter(summary)} agrees with {span}: {coin(held)}"
     if votes_seen(summary):
         return "its votes may have seen the labels, and a wrong label that was learned looks right"
     if mere_length(summary):

@@ -76,10 +76,14 @@ def _length(found: Mapping[str, Any]) -> None:
     side = words.side(length)
     sides = "" if length["sides"] is None else f"; it votes for the {side} one in {length['sides']:.1%}"
     terminal.note(
-        f"the {side} response alone agrees with {length['score']:.1%}; {words.voter(found)} is ahead by "
-        f"{100 * length['ahead']:+.1f} points ({100 * length['low']:+.1f} to {100 * length['high']:+.1f}){sides}"
+        f"the {side} response alone agrees with {length['score']:.1%}; {words.voter(found)} is "
+        f"{words.lead(length)}{sides}"
     )
-    if words.near_length(found):
+    if words.near_length(found) and words.behind(found):
+        terminal.note(
+            "length alone is better than these votes: do not act on them; bring a stronger --model or more rows"
+        )
+    elif words.near_length(found):
         terminal.note(
             "that is not surely ahead of length alone: "
             f"from {words.counted(found['accuracy']['n'], 'comparison')} the two cannot be told apart; "
@@ -133,7 +137,7 @@ def _notes(found: Mapping[str, Any]) -> None:
             more = "" if words.few(found) else f" or {words.better(found)}"
             terminal.note(
                 f"do not act on these verdicts: from {words.counted(held['n'], 'comparison')}{words.ties(found)} "
-                f"it cannot be told from a coin; bring more rows{more}"
+                f"{words.coin(held)}; bring more rows{more}"
             )
         if words.unlearned(found):
             terminal.note(f"{words.unlearned(found)}; bring rows of other prompts")

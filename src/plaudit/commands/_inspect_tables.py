@@ -40,7 +40,7 @@ def _show_labels(judged: list[Summary]) -> None:
     table("Labels", [*names, "human turns", "at most"], rows)
     strengths = [[s["path"], kind, n] for s in judged for kind, n in (s["strengths"] or {}).items()]
     if strengths:
-        table("Strength as the source grades it", ["file", "strength", "preferences"], strengths)
+        table("Strength as the file gives it", ["file", "strength", "preferences"], strengths)
 
 
 def _whole(number: float) -> float | int:

@@ -18,7 +18,7 @@ def score(
     options: Annotated[ScoreOptions, Parameter(name="*")],
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Score every response of a file: JSON lines {"id", "scores"}, in the order of the file.
+    """Score every response of a file: JSON lines {"id", "content", "scores"}, in the order of the file.
 
     Parameters
     ----------
@@ -32,12 +32,15 @@ def score(
     from plaudit.data.columns import renames
     from plaudit.data.limits import Limits
     from plaudit.evaluation.estimate import estimate
+    from plaudit.evaluation.score import refuse_taken
     from plaudit.evaluation.score import score as run
     from plaudit.evaluation.show import show_counts, show_estimate
     from plaudit.report import terminal
     from plaudit.rewards.cached import Cached
     from plaudit.rewards.load import Handle, load
 
+    if not options.dry_run:
+        refuse_taken(options.output, resume=options.resume)
     handle = load(
         scorer, dtype=options.dtype, device=options.device, budget=options.batch_tokens,
         max_length=options.max_length, seed=options.seed, combine=options.combine, **options.trust(),

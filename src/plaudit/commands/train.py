@@ -1,6 +1,7 @@
 """`plaudit train`: preferences in, a reward model out."""
 
 import os
+from math import isclose
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -78,7 +79,7 @@ def _show(run: dict[str, Any], output_dir: str) -> None:
             (f"held-out loss ({'plain' if compared else run['options']['point_loss']})", held.get("eval_loss")),
         ]  # fmt: skip
         trained = held.get("plaudit/eval_trained_loss")
-        if trained != held.get("eval_loss"):
+        if trained is not None and not isclose(trained, held.get("eval_loss") or 0.0, rel_tol=1e-6):
             rows.append(("held-out loss (as trained)", trained))
         rows.append(("best at step", held["step"]))
     terminal.table(f"{output_dir}/final", ["", ""], rows)

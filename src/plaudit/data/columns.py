@@ -75,7 +75,7 @@ def proposal(rows: Sequence[Mapping[str, Any]]) -> str:
     texts = {
         key: max(len(str(row.get(key) or "")) for row in rows)
         for key in dict.fromkeys(key for row in rows for key in row)
-        if any(isinstance(row.get(key), str | list) for row in rows) and key not in OWN
+        if any(isinstance(row.get(key), str | list) for row in rows) and key not in OWN and not _marks(key, rows)
     }
     parts = [name for name in ("prompt", "chosen", "rejected") if name not in texts]
     free = [key for key in texts if key not in ("prompt", "chosen", "rejected")]
@@ -84,6 +84,21 @@ def proposal(rows: Sequence[Mapping[str, Any]]) -> str:
     if not parts:
         return "prompt=...,chosen=...,rejected=..."
     return ",".join(f"{name}={free.pop(0) if free else '...'}" for name in parts)
+
+
+def _marks(key: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a column holds what is no text of anybody: ids, lists of numbers or of texts.
+
+    >>> _marks("id", [{"id": "a"}]), _marks("rank", [{"rank": [1, 2]}]), _marks("good", [{"good": "So."}])
+    (True, True, False)
+    """
+    held = [row[key] for row in rows if row.get(key) is not None]
+    lists = [part for value in held if isinstance(value, list) for part in value]
+    return (
+        key.lower() in ("id", "ids", "uid", "uuid")
+        or key.lower().endswith("_id")
+        or not all(isinstance(part, Mapping) for part in lists)
+    )
 
 
 @cache

@@ -105,6 +105,7 @@ def sink(target: Path, columns: Mapping[str, str], holds: frozenset[str], *, doc
     if columns and holds:
         wide["source"] = "text"
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         file = open(part, "wb")  # noqa: SIM115 - closed by publish or abandon
     except OSError as error:
         raise PlauditError(f"{target}: cannot be written: {error.strerror or error}") from error

@@ -8,14 +8,15 @@ from plaudit.report.terminal import clean, note
 
 
 def told(rows: Iterable[Row], layout: str | None = None) -> Iterator[Row]:
-    """The rows as they come; a note on stderr at the first one, and at each whose layout is not the one before.
+    """The rows as they come; a note on stderr at the first one of a file, and at each whose layout is another.
 
     Nothing is said where the user named the `layout`, and by one process of several only.
     """
-    last = layout
+    last = ("", "")
     for row in rows:
-        if row.layout and row.layout != last and layout is None:
-            last = row.layout
-            if os.environ.get("RANK", "0") == "0":
-                note(f"{clean(row.where.rpartition(':')[0])}: layout {last}")
+        if row.layout and layout is None:
+            now = row.where.rpartition(":")[0], row.layout
+            if now != last and os.environ.get("RANK", "0") == "0":
+                note(f"{clean(now[0])}: layout {now[1]}")
+            last = now
         yield row

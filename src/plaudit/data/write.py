@@ -182,7 +182,14 @@ def _all(records: Iterable[Record], part: ModuleType, out: Sink, skipped: Sink, 
                 fields = list(dropped(record))
                 tally.written += 1
                 tally.lost.update([*lost, *(name for name in fields if name not in part.HOLDS)])
-                tally.unread.update(name for name in fields if name in _REMEDIES and name not in looks_at)
+                tally.unread.update(
+                    name for name in fields if name in _REMEDIES and name not in looks_at and _says(record, name)
+                )
+
+
+def _says(record: Record, name: str) -> bool:
+    """Whether a remedy changes what is learned: a target of 1 is the label as it stands."""
+    return name != "target" or getattr(record, "target", None) != 1
 
 
 def _check(record: Preference) -> None:

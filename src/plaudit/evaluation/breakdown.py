@@ -1,7 +1,7 @@
 """Where a number comes from: the same accuracy where the chosen side is longer or shorter, by turns, source and tag."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,8 +9,8 @@ from plaudit.evaluation.units import LISTS, Unit, outcomes_of
 from plaudit.metrics.accuracy import Ties
 from plaudit.metrics.outcomes import result
 
-TAGS, VALUES = 8, 8  # tag names and values shown: more is a table nobody reads
-FEWEST = 10  # rows that a line needs
+TAGS, VALUES = 8, 16  # tag names and values with a line of their own: the other values share one
+FEWEST = 10  # rows that a value needs for a line of its own
 
 
 def by_length(unit: Unit) -> str:
@@ -32,18 +32,21 @@ def by_source(unit: Unit) -> str:
 def breakdown(units: Sequence[Unit], ties: Ties, *, seed: int = 0) -> list[dict[str, Any]]:
     """Lines `{"by", "value", ...}` over all comparisons (pairs and those of lists); lists as wholes are left out."""
     compared = [u for u in units if u.kind != LISTS]
-    lines = _lines("length", compared, by_length, ties, seed, fewest=1)
-    lines += _lines("turns", compared, by_turns, ties, seed, fewest=1)
-    lines += _lines("source", compared, by_source, ties, seed, fewest=1)
+    lines = _lines("length", compared, by_length, ties, seed)
+    lines += _lines("turns", compared, by_turns, ties, seed)
+    lines += _lines("source", compared, by_source, ties, seed)
     for tag in _tags(compared):
-        common = {v for v, _ in Counter(u.tags[tag] for u in compared if tag in u.tags).most_common(VALUES)}
-        having = [u for u in compared if u.tags.get(tag) in common]
-        lines += _lines(f"tag {tag}", having, partial(_tag, tag), ties, seed, fewest=FEWEST)
+        having = [u for u in compared if tag in u.tags]
+        seen = Counter(u.tags[tag] for u in having)
+        common = {v for v, n in seen.most_common(VALUES) if n >= FEWEST}
+        rest = len(seen) - len(common)
+        others = f"({rest} other value{'' if rest == 1 else 's'})"
+        lines += _lines(f"tag {tag}", having, partial(_tag, tag, common, others), ties, seed, last=others)
     return lines
 
 
-def _tag(tag: str, unit: Unit) -> str:
-    return unit.tags[tag]
+def _tag(tag: str, common: Collection[str], others: str, unit: Unit) -> str:
+    return unit.tags[tag] if unit.tags[tag] in common else others
 
 
 def _tags(units: Sequence[Unit]) -> list[str]:
@@ -57,7 +60,7 @@ def _tags(units: Sequence[Unit]) -> list[str]:
 
 
 def _lines(
-    by: str, units: Sequence[Unit], value_of: Callable[[Unit], str], ties: Ties, seed: int, *, fewest: int
+    by: str, units: Sequence[Unit], value_of: Callable[[Unit], str], ties: Ties, seed: int, *, last: str = ""
 ) -> list[dict[str, Any]]:
     parts: dict[str, list[Unit]] = {}
     for unit in units:
@@ -65,8 +68,7 @@ def _lines(
     if len(parts) < 2:
         return []
     lines = []
-    for value, part in sorted(parts.items()):
-        if len(part) >= fewest:
-            found, length = outcomes_of(part, ties)
-            lines.append({"by": by, "value": value} | result(value, by, found, length, seed=seed).as_dict())
+    for value, part in sorted(parts.items(), key=lambda item: (item[0] == last, item[0])):
+        found, length = outcomes_of(part, ties)
+        lines.append({"by": by, "value": value} | result(value, by, found, length, seed=seed).as_dict())
     return lines

@@ -94,6 +94,17 @@ def score(
     return found
 
 
+def refuse_taken(output: str | Path, *, resume: bool) -> None:
+    """Refuse an output that is whole already, before a scorer is loaded.
+
+    Raises:
+        PlauditError: it exists, and no unfinished run waits beside it.
+    """
+    target = Target(Path(output))
+    if target.path.exists() and not target.part.exists():
+        _start(target, {}, resume)
+
+
 def _kept_aside(rejects: Path | None, rows: Iterator[Row], unfinished: bool) -> Iterator[Row]:
     """The rows, the rejected ones also written to a file.
 
@@ -130,7 +141,8 @@ def _start(target: Target, run: dict[str, Any], resume: bool) -> dict[str, Any] 
         if resume and part.exists() and os.path.samefile(path, part):
             _tidy(target)
             return None
-        raise PlauditError(f"{path} exists already", advice="name another --output, or remove it first")
+        whole = " and is whole: nothing is left to resume" if resume and not part.exists() else ""
+        raise PlauditError(f"{path} exists already{whole}", advice="name another --output, or remove it first")
     fresh = {"run": run, "preferences": 0, "bytes": 0, "not_scored": 0, "left_out": [], "cut": 0, "shortened": []}
     if not part.exists():
         return fresh

@@ -1,10 +1,10 @@
-"""Score files: one JSON line per preference, `{"id", "scores"}`; written once, graded as often as one likes."""
+"""Score files: one line per preference, `{"id", "content", "scores"}`; written once, graded as often as one likes."""
 
 import gzip
 import json
 import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.errors import DataError
+from plaudit.evaluation.suites._files import is_withheld
 from plaudit.evaluation.units import decided
 from plaudit.records import Preference
 from plaudit.rewards.stream import place
@@ -28,13 +29,17 @@ def line(
 ) -> bytes:
     """One line of a score file, newline included; floats in full, so that reading gives back the same bits.
 
+    `content` is the digest of the texts in their order: scores are not taken for other texts of the same id.
     `opinion`: a committee's, whose `spread` and `members` stand beside the scores.
 
     >>> from plaudit.records import pair
     >>> line(pair("?", "a", "b", id="7"), [0.5, 1.0])
-    b'{"id": "7", "scores": [0.5, 1.0]}\\n'
+    b'{"id": "7", "content": "3bac3dd2326ee11e4c0329b73105d373", "scores": [0.5, 1.0]}\\n'
     """
-    row: dict[str, Any] = {"id": preference.id, "scores": [float(s) for s in scores]}
+    row: dict[str, Any] = {"id": preference.id}
+    if not is_withheld(preference):  # where texts are not in the files there is nothing to compare
+        row["content"] = preference.content
+    row["scores"] = [float(s) for s in scores]
     if opinion is not None:
         row |= {"spread": opinion.spread.tolist(), "members": opinion.members.tolist()}
     if texts is not None:
@@ -81,8 +86,16 @@ class Stored:
 
     fingerprint = ""
 
-    def __init__(self, table: dict[str, NDArray], name: str, *, missing: Missing = "error") -> None:
+    def __init__(
+        self,
+        table: dict[str, NDArray],
+        name: str,
+        *,
+        missing: Missing = "error",
+        contents: Mapping[str, str] | None = None,
+    ) -> None:
         self.table, self.name, self.missing = table, name, missing
+        self.contents = dict(contents or {})  # digest of the texts that were scored, by id, where the file says it
         self.absent = 0
         self.made_up: set[str] = set()
 
@@ -91,6 +104,10 @@ class Stored:
 
     def _one(self, preference: Preference) -> NDArray:
         found = self.table.get(preference.id)
+        scored = self.contents.get(preference.id)
+        if scored not in (None, preference.content) and not is_withheld(preference):
+            reason = f"{self.name} holds scores of other texts, or of another order of them, under this id"
+            raise DataError(place(preference), reason, advice="score this file itself (a repair that flips changes it)")
         if found is not None and np.isfinite(found).all():
             return found
         if self.missing == "loss" and preference.ranks is not None:
@@ -117,13 +134,16 @@ def read_scores(path: str | Path, *, missing: Missing = "error") -> Stored:
 def stored(found: Iterable[tuple[str, dict[str, Any]]], name: str, *, missing: Missing = "error") -> Stored:
     """Parsed rows of a score file as a scorer."""
     table: dict[str, NDArray] = {}
+    contents: dict[str, str] = {}
     for where, row in found:
         if not is_score_row(row):
             raise DataError(where, 'not a score row: {"id": "...", "scores": [...]} is wanted')
         if row["id"] in table:
             raise DataError(where, f"id {row['id']!r} comes twice")
         table[row["id"]] = _numbers(where, row["scores"])
-    return Stored(table, name, missing=missing)
+        if isinstance(row.get("content"), str):
+            contents[row["id"]] = row["content"]
+    return Stored(table, name, missing=missing, contents=contents)
 
 
 def _numbers(where: str, values: list) -> NDArray:

@@ -114,9 +114,9 @@ def _notes(found: Evaluation) -> None:
         note("no prompt here is in the scorer's training data")
     ties = found.counts.get("labelled_ties", 0)
     if ties:
-        note(f"{ties:,} rows are labelled ties and stand outside accuracy")
+        note(f"{ties:,} preferences are labelled ties and stand outside accuracy")
     if found.counts.get("flipped_by_target"):
-        note(f"{found.counts['flipped_by_target']:,} rows carry a target below 1/2 and were judged the other way round")
+        note(f"{found.counts['flipped_by_target']:,} preferences have a target below 1/2: judged the other way round")
     if found.counts.get("without_score"):
         note(f"{found.counts['without_score']:,} rows have no stored score and count as lost")
 

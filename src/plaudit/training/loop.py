@@ -66,7 +66,9 @@ def train(
     if folder.exists() and not folder.is_dir():
         raise PlauditError(f"{folder} is a file", advice="choose another --output-dir")
     if folder.exists() and any(folder.iterdir()) and not resume_run:
-        raise PlauditError(f"{folder} is not empty", advice="--resume goes on with it; or choose another --output-dir")
+        begun = (folder / "metrics.jsonl").exists() or any(folder.glob("checkpoint-*"))
+        goes_on = "--resume goes on with it; or " if begun else ""
+        raise PlauditError(f"{folder} is not empty", advice=f"{goes_on}choose another --output-dir")
     table, _, objective, accelerator = all_of(
         lambda: table_of(columns), lambda: check(options), lambda: objective_for(options),
         lambda: accelerator_for(options),

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from plaudit.report.pages.audit_words import blind, counted, few, mere_length, near_length, seen, voter
+from plaudit.report.pages.audit_words import behind, blind, counted, few, mere_length, near_length, seen, voter
 from plaudit.report.pages.frame import NAME, visible
 
 STRONGER = "smollm2-135m"  # the strongest model that comes with plaudit
@@ -50,6 +50,8 @@ def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _near(found: Mapping[str, Any]) -> str:
     n = counted(found["accuracy"]["n"], "comparison")
+    if behind(found):
+        return f"Look at the pairs first: {voter(found)} is behind length alone."
     return f"Look at the pairs first, or bring more rows: with {n} {voter(found)} is not surely ahead of length alone."
 
 
@@ -88,7 +90,11 @@ def doubtful(found: Mapping[str, Any]) -> bool:
     """Is there reason to ask another committee before anything is changed, and one to ask?"""
     if seen(found):
         return True
-    return not few(found) and (blind(found) or mere_length(found)) and found["voters"]["model"] != STRONGER
+    return (
+        not few(found)
+        and (blind(found) or mere_length(found) or behind(found))
+        and found["voters"]["model"] != STRONGER
+    )
 
 
 def stronger(found: Mapping[str, Any], files: str, output_dir: str) -> str:

@@ -68,7 +68,7 @@ def summary(found: Mapping[str, Any], expected: float | None) -> Summary:
     elif wrong and mere_length(found):
         title += ", perhaps only by their length"
     elif near_length(found):
-        title += f"; {voter(found)} is not surely ahead of length alone"
+        title += f"; {voter(found)} is {'behind' if behind(found) else 'not surely ahead of'} length alone"
     return Summary(title, _verdict(found, expected), numbers)
 
 
@@ -101,6 +101,37 @@ def near_length(found: Mapping[str, Any]) -> bool:
     """Do the votes not follow length, and are yet not surely better than it?"""
     length = found.get("length") or {}
     return length.get("ahead") is not None and length["low"] <= 0 and not mere_length(found)
+
+
+def behind(found: Mapping[str, Any]) -> bool:
+    """Is length alone surely better than the votes?"""
+    length = found.get("length") or {}
+    return length.get("ahead") is not None and length["high"] < 0
+
+
+def lead(length: Mapping[str, Any]) -> str:
+    """How far the votes are ahead of length alone, or behind it.
+
+    >>> lead({"ahead": 0.05, "low": 0.01, "high": 0.09}), lead({"ahead": -0.05, "low": -0.09, "high": -0.01})
+    ('ahead by +5.0 points (+1.0 to +9.0)', 'behind: -5.0 points (-9.0 to -1.0)')
+    """
+    gap, low, high = (f"{100 * length[k]:+.1f}" for k in ("ahead", "low", "high"))
+    return (
+        f"ahead by {gap} points ({low} to {high})"
+        if length["ahead"] >= 0
+        else f"behind: {gap} points ({low} to {high})"
+    )
+
+
+def coin(held: Mapping[str, Any]) -> str:
+    """What to say of an accuracy whose interval is not above one half.
+
+    >>> coin({"low": 0.46, "high": 0.55}), coin({"low": 0.1, "high": 0.45})
+    ('it cannot be told from a coin', 'that is worse than a coin: what it learned from the other rows misleads it here')
+    """
+    if held["high"] < 0.5:
+        return "that is worse than a coin: what it learned from the other rows misleads it here"
+    return "it cannot be told from a coin"
 
 
 def few(found: Mapping[str, Any]) -> bool:
@@ -148,7 +179,7 @@ def _verdict(found: Mapping[str, Any], expected: float | None) -> tuple[str, ...
     first = f"{_models(found)} voted on {_all(n)}{fair}."
     if verdicts["wrong"]:
         first += (
-            f" On {verdicts['wrong']:,} of them {voter(found)} sides with the rejected response; its chance of "
+            f" On {verdicts['wrong']:,} of them {voter(found)} clearly sides with the rejected response; its chance of "
             f"the other side is {share(expected or 0)} there on average."
         )
     rest = (
@@ -163,15 +194,16 @@ def _length(found: Mapping[str, Any]) -> str:
     length = found.get("length") or {}
     if length.get("ahead") is None:
         return ""
-    between = f"{100 * length['low']:+.1f} to {100 * length['high']:+.1f}"
     text = (
         f"Is it just length? The {side(length)} response alone agrees with {share(length['score'])} of the "
-        f"labels; {voter(found)} is {100 * length['ahead']:+.1f} points ahead ({between})"
+        f"labels; {voter(found)} is {lead(length)}"
     )
     if length["sides"] is not None:
         text += f" and votes for the {side(length)} one in {share(length['sides'])}"
     doubt = " Not surely more than length: what it calls wrong may only be short or long." if mere_length(found) else ""
-    if near_length(found):
+    if near_length(found) and behind(found):
+        doubt = " Length alone is better: a stronger one goes first."
+    elif near_length(found):
         doubt = (
             " Not surely ahead of length alone: "
             f"from {counted(found['accuracy']['n'], 'comparison')} the two cannot be told apart. "
@@ -223,7 +255,7 @@ def _blind(found: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"{_models(found)} voted on {_all(found['rows']['comparisons'])}, each only on rows it had not "
         f"learned from, and agrees with {share(held['score'])} of the labels ({share(held['low'])} to "
-        f"{share(held['high'])}): not surely better than a coin.",
+        f"{share(held['high'])}): {'worse' if held['high'] < 0.5 else 'not surely better'} than a coin.",
         f"{_sentence(unlearned(found))}Its verdicts say little about single rows. {_cure(found)}; the checks without a "
         "model, further down, hold as they are.",
     )
