@@ -9,6 +9,7 @@ import plaudit
 from plaudit.errors import DataError
 from plaudit.evaluation.score import score
 from plaudit.records import pair
+from plaudit.report import terminal
 from plaudit.rewards.cached import Cached
 from plaudit.rewards.load import Handle
 from plaudit.rewards.stream import scored
@@ -73,3 +74,17 @@ def test_an_estimate_counts_tokens_and_passes_over_what_does_not_fit(handle):
     assert found["tried"] == len(ROWS)
     assert found["tokens"] > 0
     assert of_preferences(handle, [LONG])["tried"] == 0
+
+
+def test_progress_moves_with_every_batch_of_a_model_also_behind_a_cache(folder, tmp_path, monkeypatch):
+    """Not only when a whole chunk of preferences is done: on a slow machine that takes minutes."""
+    moves = []
+    monkeypatch.setattr(terminal.Progress, "_move", lambda self, steps, **facts: moves.append(steps))
+    rows = [pair(f"What is {i}?", "a number " * 9, "no", id=str(i)) for i in range(12)]
+    plaudit.evaluate(folder, rows, batch_tokens=64, output_dir=tmp_path / "D")
+    assert sum(moves) == 12
+    assert max(moves) < 12
+    moves.clear()
+    for _ in range(2):  # the second time all is looked up
+        plaudit.evaluate(folder, rows, batch_tokens=64, cache=tmp_path / "cache")
+    assert sum(moves) == 24

@@ -89,6 +89,17 @@ def test_progress_is_silent_away_from_a_terminal(capsys, total):
     assert "\x1b" not in captured.err
 
 
+def test_work_told_early_moves_the_bar_once():
+    with terminal.progress("scoring", 10) as bar:
+        at = lambda: bar._shown.tasks[0].completed  # noqa: E731
+        bar.early(3)
+        assert at() == 3
+        bar.advance(2)
+        assert at() == 3  # two of the three are handed on
+        bar.advance(4)
+        assert at() == 6
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
 def test_no_word_of_a_table_is_broken_on_a_narrow_screen(monkeypatch, capsys, width):
     names = ["on", "kind", "prompts", "score %", "95 % interval", "length-only %", "ahead of length"]

@@ -34,7 +34,7 @@ from plaudit.report.terminal import as_json, progress
 from plaudit.rewards import length
 from plaudit.rewards.cached import Cached
 from plaudit.rewards.load import Handle, load
-from plaudit.rewards.stream import scored
+from plaudit.rewards.stream import scored, watched
 from plaudit.scorer import Scorer
 
 ALL = "all files"  # the line over several
@@ -179,6 +179,7 @@ def _on_files(handle: Handle | None, inputs: list, asked: EvaluateOptions, out: 
         source = Cached(handle, asked.cache)
     trained = Trained.of(handle)
     with progress("scoring", None) as bar:
+        watched(source, bar.early)
         unknown = source.made_up if asked.scores else set()
         stream = _passed(
             scored(source, preferences, leave=intake.leave, shorten=intake.shorten), bar, trained, out, unknown
@@ -255,6 +256,8 @@ def _on_suites(handle: Handle | None, names: list[str], asked: EvaluateOptions, 
     source: Any = Cached(handle, asked.cache) if handle and asked.cache else handle
     for name in names:
         with progress(f"scoring {name}", None) as bar:
+            if source is not None:
+                watched(source, bar.early)
 
             def watch(item: Preference, values: NDArray, bar=bar, name=name) -> None:
                 bar.advance(1)

@@ -25,9 +25,9 @@ from plaudit.evaluation.intake import SHOWN, Intake
 from plaudit.evaluation.scores import line
 from plaudit.folders import file_digest, write_file
 from plaudit.records import Preference
-from plaudit.report.terminal import progress
+from plaudit.report.terminal import Progress, progress
 from plaudit.rewards.load import Handle
-from plaudit.rewards.stream import CHUNK, Leave, Shorten, chunks, judged_chunk, place, scored_chunk
+from plaudit.rewards.stream import CHUNK, Leave, Shorten, chunks, judged_chunk, place, scored_chunk, watched
 from plaudit.scorer import Panel
 from plaudit.signals.aggregate import Opinion
 
@@ -81,8 +81,10 @@ def score(
     try:
         with progress("scoring", None) as bar:
             passing = _kept_aside(rejects, rows, target.part.exists())
-            preferences = _watched(found.preferences_of(passing), bar)
-            _write(scorer, islice(preferences, start["preferences"], None), target, start, found)
+            watched(scorer, bar.early)
+            bar.advance(start["preferences"])
+            preferences = islice(found.preferences_of(passing), start["preferences"], None)
+            _write(scorer, preferences, target, start, found, bar)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted; {target.part} is kept", advice="the same command with --resume goes on"
@@ -118,12 +120,6 @@ def _kept_aside(rejects: Path | None, rows: Iterator[Row], unfinished: bool) -> 
     if not rejects.parent.is_dir():
         raise PlauditError(f"{rejects}: {rejects.parent} is no folder", advice="name another file for --rejects")
     return keep_rejects(rows, rejects)
-
-
-def _watched(preferences: Iterator[Preference], bar: Any) -> Iterator[Preference]:
-    for preference in preferences:
-        bar.advance(1)
-        yield preference
 
 
 def _identity(scorer: Handle, source: str | Path, writing: dict, reading: dict) -> dict[str, Any]:
@@ -162,8 +158,9 @@ def _start(target: Target, run: dict[str, Any], resume: bool) -> dict[str, Any] 
 
 
 def _write(
-    scorer: Handle, preferences: Iterator[Preference], target: Target, start: dict[str, Any], found: Intake
-) -> None:
+    scorer: Handle, preferences: Iterator[Preference], target: Target, start: dict[str, Any], found: Intake,
+    bar: Progress,
+) -> None:  # fmt: skip
     """Append the scores of the preferences that are left, saving the position every now and then."""
     now, options, saved = dict(start), start["run"]["options"], monotonic()
     found.not_scored, found.rejects = now["not_scored"], list(now["left_out"])
@@ -190,6 +187,7 @@ def _write(
                     texts = scorer.texts(preference) if options["with_text"] else None
                     out.write(line(preference, scores, texts, opinion))
                 now["preferences"] += len(some)
+                bar.advance(len(some))
                 if monotonic() - saved >= EVERY:
                     save()
                     saved = monotonic()

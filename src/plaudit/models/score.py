@@ -1,6 +1,6 @@
 """Scores from a checkpoint: encode, plan, forward, head. Neighbours, order and budget never change a number."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +49,7 @@ class ModelScorer:
 
     def __init__(self, loaded: Loaded, *, dtype: str, budget: int, verdict: Verdict | None = None) -> None:
         self.loaded, self.dtype, self.budget = loaded, dtype, budget
+        self.heard: Callable[[float], None] | None = None  # told how many preferences were scored, batch by batch
         self.verdict = verdict or probe(loaded.model)
         self.reader = Reader(loaded.model.eval(), self.verdict.way)
         if dtype == "bfloat16" and not is_adapted(loaded.model):  # cast the trunk's matrices once, not in every window
@@ -80,11 +81,15 @@ class ModelScorer:
             if found.refused:
                 advice = "raise --max-length, or drop the row" if found.too_long else ""
                 raise DataError(preference.source or preference.id, found.refused, advice=advice)
-        values = scores(self.reader, encoded, budget=self.budget, dtype=self.dtype)
+        values = scores(self.reader, encoded, budget=self.budget, dtype=self.dtype, advance=self._tell)
         for preference, row in zip(window, values, strict=True):
             if not np.isfinite(row).all():
                 raise DataError(preference.source or preference.id, f"the model's score is {row.tolist()}")
         return values
+
+    def _tell(self, done: float, **_: int) -> None:
+        if self.heard:
+            self.heard(done)
 
 
 def load_scorer(

@@ -152,8 +152,19 @@ class Progress:
 
     def __init__(self, shown: Any, task: Any, *, plain: bool) -> None:
         self._shown, self._task, self._plain, self._said = shown, task, plain, time.monotonic()
+        self._early = 0.0
+
+    def early(self, steps: float) -> None:
+        """Move for work that is done but not handed on yet; the next `advance` of as many steps moves no more."""
+        self._early += steps
+        self._move(steps)
 
     def advance(self, steps: float = 1, **facts: Any) -> None:
+        moved = min(steps, self._early)
+        self._early -= moved
+        self._move(steps - moved, **facts)
+
+    def _move(self, steps: float, **facts: Any) -> None:
         if facts:
             text = " ".join(f"{k} {_cell(v)}" for k, v in facts.items())
             self._shown.update(self._task, facts=text)

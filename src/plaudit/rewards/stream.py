@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,15 @@ def scored(
     """
     for chunk in chunks(preferences, size):
         yield from scored_chunk(scorer, chunk, leave, shorten)
+
+
+def watched(scorer: Scorer, heard: Callable[[float], None]) -> None:
+    """Have `heard` told of preferences as soon as they are scored, where a model stands behind the scorer."""
+    behind: Any = scorer
+    while inner := (own := getattr(behind, "__dict__", {})).get("inner") or own.get("scorer"):
+        behind = inner
+    if hasattr(behind, "heard"):
+        behind.heard = heard
 
 
 Leave = Callable[[Preference, str], None] | None
