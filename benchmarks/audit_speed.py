@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import HERE, alternate, data_folder, machine, ratio, write
+from harness import alternate, data_folder, machine, ratio, standing, write
 from our_training import staged, timed
 from plaudit.auditing import audit as room
 from plaudit.auditing.options import AuditOptions
@@ -216,7 +216,7 @@ def main() -> None:
     args = ask.parse_args()
     where = machine()
     for name in [None, *filter(None, args.parts.split(","))]:
-        known = json.loads((HERE / "audit_speed.json").read_text(encoding="utf-8"))["parts"]
+        known = standing("audit_speed")["parts"]
         if name:
             known[name] = PARTS[name](args) | {"repeats": args.repeats, "threads": where["threads"]}
         write("audit_speed", document(known, where))

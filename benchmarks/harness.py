@@ -68,6 +68,13 @@ def machine() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def standing(name: str) -> dict[str, Any]:
+    """What a script published before: what it does not measure now it publishes again."""
+    file = HERE / f"{name}.json"
+    found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {"bars": [], "tables": [], "parts": {}} | found
+
+
 def write(name: str, document: Mapping[str, Any]) -> None:
     """Write `benchmarks/NAME.json`; `make bench` turns it into docs/results.md."""
     (HERE / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -7,13 +7,12 @@ that stands in full_runs.json. Every point is added to learning_curve.json when 
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import full_runs
 from full_runs import TASKS, compared, label, learned, name_of, run
-from harness import HERE, machine, write
+from harness import machine, standing, write
 from plaudit.data.read import read
 
 NAME = "learning_curve"
@@ -23,10 +22,9 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def standing() -> list[list[Any]]:
-    """The points measured so far."""
-    file = HERE / f"{NAME}.json"
-    return json.loads(file.read_text(encoding="utf-8"))["tables"][0]["rows"] if file.exists() else []
+def points() -> list[list[Any]]:
+    """Those measured so far."""
+    return [row for table in standing(NAME)["tables"] for row in table["rows"]]
 
 
 def key(row: list[Any]) -> tuple[str, int]:
@@ -51,7 +49,7 @@ def point(task: str, count: int, args) -> list[Any]:
 
 def whole(task: str, args) -> list[Any] | None:
     """The point of all pairs, from what `full_runs.py` published."""
-    tables = {t["title"]: t for t in json.loads((HERE / "full_runs.json").read_text(encoding="utf-8"))["tables"]}
+    tables = {t["title"]: t for t in standing("full_runs")["tables"]}
     named = lambda title: [r for r in tables[title]["rows"] if r[0] == label(task, args)]  # noqa: E731
     mean, each = named("mean over seeds, on the same test pairs as TF-IDF"), named("every run")
     if not mean:
@@ -93,10 +91,10 @@ def main() -> None:
         pairs = len([1 for row in read(learned(task, 0, args)) if row.records])
         for share in own.parts:
             row = point(task, round(pairs * share), args)
-            publish([r for r in standing() if key(r) != key(row)] + [row], args)
+            publish([r for r in points() if key(r) != key(row)] + [row], args)
             print(name_of(task, 0, args, round(pairs * share)), row, flush=True)
         if row := whole(task, args):
-            publish([r for r in standing() if key(r) != key(row)] + [row], args)
+            publish([r for r in points() if key(r) != key(row)] + [row], args)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def document(rows: list[list[Any]], args: Any) -> dict[str, Any]:
         "title": "The rate of wrong labels",
         "question": "Does the audit's interval hold the true rate of wrong labels?",
         "what": f"Uniform flips planted in about {args.n:,} comparisons of a world, drawn {args.draws} times (a vector world of its own each time; of "
-        f"one text world of 4,000 other prompts and other flips, so its draws overlap); the default committee out of fold on minilm-l6, then the "
+        f"one text world of 4,000 other prompts and other flips, so its draws overlap); the default committee out of fold (of text on minilm-l6), then the "
         f"uniform noise model of `plaudit audit`. Held: the share of draws whose 95 % interval holds the share of labels "
         f"that was planted wrong, with Wilson's interval. Told: the interval is narrower than {WIDEST:.2f}, so `p_wrong` is filled. torch {machine()['torch']}.",
         "bars": [],

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 import repair_bound
-from harness import HERE, write
+from harness import standing, write
 from noise_sets import SETS, Case, flips, vector
 from plaudit.data.split import folds, held_out
 from plaudit.signals.noise import estimate
@@ -166,13 +166,7 @@ def main() -> None:
             bound.append(repair_bound.row(name, json.loads(place.read_text(encoding="utf-8")), against))
             print(*bound[-1], flush=True)
     if args.phase == "fresh":
-        write("repair", document(found, bound, args.trunks, standing()))
-
-
-def standing(name: str = "repair") -> dict[str, Any]:
-    """What was published before; of sets that are not asked for it is published again."""
-    file = HERE / f"{name}.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"bars": [], "tables": []}
+        write("repair", document(found, bound, args.trunks, standing("repair")))
 
 
 def document(found: dict[str, list], bound: list[list], trunks: str, old: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 import noise_sets
 import repair as heads
-from harness import write
+from harness import standing, write
 from plaudit.auditing.audit import audit
 from plaudit.auditing.repair import repair
 from plaudit.data import ledger
@@ -302,7 +302,7 @@ def main() -> None:
         name: runs_of(name, range(first, first + args.seeds), args.store, args.also) for name in args.sets.split(",")
     }
     fresh = args.phase == "fresh"
-    result = document(found, heads.standing("repair_full") if fresh else {"tables": [], "bars": []})
+    result = document(found, standing("repair_full") if fresh else {"tables": [], "bars": []})
     if fresh:
         write("repair_full", result)
     else:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from plaudit.auditing.audit import audit
+from plaudit.auditing.repair import caution
 from plaudit.auditing.show import show
 from plaudit.data.worlds import make
 from plaudit.data.worlds._files import lines, row
@@ -118,3 +119,10 @@ def test_too_small_groups_are_told_with_their_sizes_and_what_would_do(tmp_path, 
     assert "--fair-by: every fold must hold two groups to compare, but in fold" in str(caught.value)
     assert all(f"{name} {n // 3}" in str(caught.value) for name in "abc")
     assert re.search(said, str(caught.value))
+
+
+@pytest.mark.parametrize(("high", "said"), [(-0.01, "the committee is behind length alone"), (0.01, "")])
+def test_a_repair_warns_where_length_is_surely_better(high, said):
+    held, length = {"score": 0.6, "low": 0.55, "high": 0.65, "n": 500}, {"ahead": -0.05, "low": -0.1, "high": high}
+    found = {"folds": 5, "accuracy": held, "length": length, "voters": {"scorer": ""}, "members": [1, 2]}
+    assert caution(found) == said

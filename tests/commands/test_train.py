@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from plaudit.cli import run
+from plaudit.commands.train import _show
 from plaudit.models.embedded import path as embedded_path
 from plaudit.rewards.load import load
 from small_runs import go, pairs, rated, write
@@ -27,7 +28,6 @@ def test_the_summary_and_one_json_document(tmp_path, file, capsys):
     out, err = capsys.readouterr()
     assert all(words in out for words in ("held-out accuracy", "length-only accuracy", "best at step"))
     assert "plaudit doctor" in err
-    assert "as trained" not in out  # plain pairs have one loss, whatever the last bits of its two means
     assert run([*common, "--output-dir", str(tmp_path / "E"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == json.loads((tmp_path / "E" / "run.json").read_text())
@@ -35,6 +35,14 @@ def test_the_summary_and_one_json_document(tmp_path, file, capsys):
     assert json.loads(capsys.readouterr().out) == document
     assert run([*common, "--output-dir", str(tmp_path / "E")]) == 2
     assert "is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("trained", "said"), [(0.6587353948863411, False), (0.66, True)])
+def test_a_second_loss_is_shown_where_it_is_another_one_not_where_the_last_bit_differs(trained, said, capsys):
+    held = {"eval_loss": 0.658735394886341, "eval_accuracy": 0.6, "plaudit/eval_trained_loss": trained, "step": 4}
+    rows = {"train": 20, "dropped": 0, "held_out": 4}
+    _show({"steps": 4, "rows": rows, "held_out": held, "options": {}}, "D")
+    assert ("as trained" in capsys.readouterr().out) == said
 
 
 def test_one_process_of_several_speaks(tmp_path, file, capsys, monkeypatch):

@@ -64,7 +64,7 @@ def test_an_output_that_is_whole_is_refused_before_a_scorer_is_loaded(file, tmp_
     out.write_text("mine")
     for words, said in (([], "exists already\n"), (["--resume"], "is whole: nothing is left to resume")):
         assert run(["score", str(tmp_path / "no such model"), str(file), "--output", str(out), *words]) == 2
-        assert said in " ".join(capsys.readouterr().err.split(" "))
+        assert said in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten(file, tmp_path):

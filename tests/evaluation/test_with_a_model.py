@@ -80,6 +80,7 @@ def test_progress_moves_with_every_batch_of_a_model_also_behind_a_cache(folder, 
     """Not only when a whole chunk of preferences is done: on a slow machine that takes minutes."""
     moves = []
     monkeypatch.setattr(terminal.Progress, "_move", lambda self, steps, **facts: moves.append(steps))
+    scorer = plaudit.load(folder, budget=64)
     rows = [pair(f"What is {i}?", "a number " * 9, "no", id=str(i)) for i in range(12)]
     plaudit.evaluate(folder, rows, batch_tokens=64, output_dir=tmp_path / "D")
     assert sum(moves) == 12
@@ -88,3 +89,7 @@ def test_progress_moves_with_every_batch_of_a_model_also_behind_a_cache(folder, 
     for _ in range(2):  # the second time all is looked up
         plaudit.evaluate(folder, rows, batch_tokens=64, cache=tmp_path / "cache")
     assert sum(moves) == 24
+    plaudit.evaluate(scorer, rows)
+    moves.clear()
+    scorer.score_all(rows)  # the bar is gone: nobody is told
+    assert not moves

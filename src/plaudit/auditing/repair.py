@@ -30,7 +30,7 @@ from plaudit.data.sources import BOM, form_of, kind_of
 from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import file_digest
 from plaudit.records import Preference
-from plaudit.report.pages.audit_words import blind, coin, mere_length, side, voter
+from plaudit.report.pages.audit_words import behind, blind, coin, mere_length, side, voter
 from plaudit.report.pages.audit_words import seen as votes_seen
 from plaudit.signals.recipes import Step, steps
 from plaudit.signals.votes import Signals
@@ -130,6 +130,8 @@ def caution(summary: Mapping[str, Any]) -> str:
         return "its votes may have seen the labels, and a wrong label that was learned looks right"
     if mere_length(summary):
         return f"{voter(summary)} is not surely more than length: it votes for the {side(summary['length'])} response"
+    if behind(summary):
+        return f"{voter(summary)} is behind length alone"
     return ""
 
 

@@ -63,7 +63,7 @@ def _next(found: Mapping[str, Any], files: Sequence[str], output_dir: str, again
         terminal.note(f"next: {commands.stronger(found, everything, quote(f'{beside}-stronger'))}")
     elif words.few(found):
         terminal.note(f"next: bring more rows: {commands.more(found, everything, quote(f'{beside}-more'))}")
-    elif words.near_length(found):
+    elif words.behind(found) or words.near_length(found):
         terminal.note("next: look at the pairs in the report, or bring more rows")
     else:
         terminal.note(f"next: {repair}")
@@ -79,10 +79,9 @@ def _length(found: Mapping[str, Any]) -> None:
         f"the {side} response alone agrees with {length['score']:.1%}; {words.voter(found)} is "
         f"{words.lead(length)}{sides}"
     )
-    if words.near_length(found) and words.behind(found):
-        terminal.note(
-            "length alone is better than these votes: do not act on them; bring a stronger --model or more rows"
-        )
+    if words.behind(found):
+        more = words.better(found)
+        terminal.note(f"length alone is better than these votes: do not act on them; bring more rows or {more}")
     elif words.near_length(found):
         terminal.note(
             "that is not surely ahead of length alone: "

@@ -178,8 +178,7 @@ def _on_files(handle: Handle | None, inputs: list, asked: EvaluateOptions, out: 
     elif handle and asked.cache:
         source = Cached(handle, asked.cache)
     trained = Trained.of(handle)
-    with progress("scoring", None) as bar:
-        watched(source, bar.early)
+    with progress("scoring", None) as bar, watched(source, bar.early):
         unknown = source.made_up if asked.scores else set()
         stream = _passed(
             scored(source, preferences, leave=intake.leave, shorten=intake.shorten), bar, trained, out, unknown
@@ -255,9 +254,7 @@ def _on_suites(handle: Handle | None, names: list[str], asked: EvaluateOptions, 
     trained = Trained.of(handle)
     source: Any = Cached(handle, asked.cache) if handle and asked.cache else handle
     for name in names:
-        with progress(f"scoring {name}", None) as bar:
-            if source is not None:
-                watched(source, bar.early)
+        with progress(f"scoring {name}", None) as bar, watched(source, bar.early):
 
             def watch(item: Preference, values: NDArray, bar=bar, name=name) -> None:
                 bar.advance(1)

@@ -79,9 +79,8 @@ def score(
             pass
         return found
     try:
-        with progress("scoring", None) as bar:
+        with progress("scoring", None) as bar, watched(scorer, bar.early):
             passing = _kept_aside(rejects, rows, target.part.exists())
-            watched(scorer, bar.early)
             bar.advance(start["preferences"])
             preferences = islice(found.preferences_of(passing), start["preferences"], None)
             _write(scorer, preferences, target, start, found, bar)

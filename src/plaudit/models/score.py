@@ -49,7 +49,7 @@ class ModelScorer:
 
     def __init__(self, loaded: Loaded, *, dtype: str, budget: int, verdict: Verdict | None = None) -> None:
         self.loaded, self.dtype, self.budget = loaded, dtype, budget
-        self.heard: Callable[[float], None] | None = None  # told how many preferences were scored, batch by batch
+        self.heard: Callable[[float], None] | None = None
         self.verdict = verdict or probe(loaded.model)
         self.reader = Reader(loaded.model.eval(), self.verdict.way)
         if dtype == "bfloat16" and not is_adapted(loaded.model):  # cast the trunk's matrices once, not in every window
@@ -86,6 +86,10 @@ class ModelScorer:
             if not np.isfinite(row).all():
                 raise DataError(preference.source or preference.id, f"the model's score is {row.tolist()}")
         return values
+
+    def watch(self, heard: Callable[[float], None] | None) -> None:
+        """Name who is told how many preferences were scored, batch by batch; None: nobody."""
+        self.heard = heard
 
     def _tell(self, done: float, **_: int) -> None:
         if self.heard:

@@ -55,6 +55,10 @@ class Cached:
         self._keep([(k, known[k]) for k in sorted(fresh) if known[k] == known[k]])
         return [np.array([known[k] for k in of]) for of in keys]
 
+    def watch(self, heard: Any) -> None:
+        if hasattr(self.inner, "watch"):
+            self.inner.watch(heard)
+
     def texts(self, preference: Preference) -> list[str]:
         return self.inner.texts(preference)  # type: ignore[attr-defined]
 

@@ -1,6 +1,7 @@
 """Scores of a stream of preferences: in order, in constant memory, and every number checked."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -45,13 +46,15 @@ def scored(
         yield from scored_chunk(scorer, chunk, leave, shorten)
 
 
-def watched(scorer: Scorer, heard: Callable[[float], None]) -> None:
-    """Have `heard` told of preferences as soon as they are scored, where a model stands behind the scorer."""
-    behind: Any = scorer
-    while inner := (own := getattr(behind, "__dict__", {})).get("inner") or own.get("scorer"):
-        behind = inner
-    if hasattr(behind, "heard"):
-        behind.heard = heard
+@contextmanager
+def watched(scorer: Any, heard: Callable[[float], None]) -> Iterator[None]:
+    """Meanwhile `heard` is told of preferences as soon as they are scored, where a model stands behind the scorer."""
+    watch = getattr(scorer, "watch", lambda _: None)
+    watch(heard)
+    try:
+        yield
+    finally:
+        watch(None)
 
 
 Leave = Callable[[Preference, str], None] | None

@@ -39,7 +39,7 @@ def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Train a reward model on the repaired copy.",
          f"plaudit train repaired{suffix}{reading} --model {model} --output-dir model"),
     ]  # fmt: skip
-    if near_length(found) and not seen(found):
+    if (behind(found) or near_length(found)) and not seen(found):
         (why, command), obey = people
         people = [(f"{_near(found)} {why}", command), obey]
         first = [*people, *repair]

@@ -67,7 +67,7 @@ def summary(found: Mapping[str, Any], expected: float | None) -> Summary:
         title += f" to {_whom(found)}, which may have learned them"
     elif wrong and mere_length(found):
         title += ", perhaps only by their length"
-    elif near_length(found):
+    elif behind(found) or near_length(found):
         title += f"; {voter(found)} is {'behind' if behind(found) else 'not surely ahead of'} length alone"
     return Summary(title, _verdict(found, expected), numbers)
 
@@ -98,15 +98,15 @@ def side(length: Mapping[str, Any]) -> str:
 
 
 def near_length(found: Mapping[str, Any]) -> bool:
-    """Do the votes not follow length, and are yet not surely better than it?"""
+    """Do the votes not follow length, and can yet not be told apart from it?"""
     length = found.get("length") or {}
-    return length.get("ahead") is not None and length["low"] <= 0 and not mere_length(found)
+    return length.get("ahead") is not None and length["low"] <= 0 <= length["high"] and not mere_length(found)
 
 
 def behind(found: Mapping[str, Any]) -> bool:
-    """Is length alone surely better than the votes?"""
+    """Do the votes not follow length, and is length alone surely better?"""
     length = found.get("length") or {}
-    return length.get("ahead") is not None and length["high"] < 0
+    return length.get("ahead") is not None and length["high"] < 0 and not mere_length(found)
 
 
 def lead(length: Mapping[str, Any]) -> str:
@@ -201,8 +201,8 @@ def _length(found: Mapping[str, Any]) -> str:
     if length["sides"] is not None:
         text += f" and votes for the {side(length)} one in {share(length['sides'])}"
     doubt = " Not surely more than length: what it calls wrong may only be short or long." if mere_length(found) else ""
-    if near_length(found) and behind(found):
-        doubt = " Length alone is better: a stronger one goes first."
+    if behind(found):
+        doubt = f" Length alone is better: do not act on these verdicts; bring more rows or {better(found)}."
     elif near_length(found):
         doubt = (
             " Not surely ahead of length alone: "
