@@ -152,7 +152,7 @@ def test_our_own_adapters_on_an_embedded_base(tmp_path):
     with torch.no_grad():
         for name, weight in adapted.named_parameters():
             if weight.requires_grad:
-                weight.add_(0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(len(name))))
+                weight.add_(0.02 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(len(name))))
     with folders.publish(tmp_path / "final") as part:
         checkpoint.save(part, adapted, loaded.tokenizer, {"policy": loaded.policy.facts()})
     for folder in (
