@@ -24,7 +24,7 @@ demo: setup
 
 # One thread a worker: two processes of two threads each run at a fifth of the speed.
 test: setup
-	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -rs tests
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist worksteal -rs tests
 
 check: setup
 	$(BIN)/ruff format --check src tests benchmarks
