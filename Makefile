@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 OUT ?= demo-out
 export TOKENIZERS_PARALLELISM = false
+# Compiled files are kept, whatever the shell says: many tests start a Python of their own.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check bench setup format clean
 
@@ -30,7 +32,7 @@ check: setup
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' tests
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow' tests
 
 format: setup
 	$(BIN)/ruff check --fix-only -q src tests benchmarks

@@ -75,6 +75,7 @@ def test_the_longer_answer_stands_beside_the_committee(done):
     assert 0 <= length["sides"] <= 1
 
 
+@pytest.mark.slow
 def test_the_committee_says_what_it_was_trained_on_and_its_members_share_a_center(done, file):
     _, target = done
     found = evaluate(str(target / "committee"), [file])
@@ -361,6 +362,7 @@ def test_scorers_can_vote(file, tmp_path, capsys):
     assert panel.votes_all(list(make("text-v1", n=2, seed=1).preferences))[0].shape == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_given_committee_votes_by_its_members(done, file, tmp_path, capsys, monkeypatch):
     made, target = done
     monkeypatch.chdir(target.parent)
@@ -387,6 +389,7 @@ def test_a_given_committee_votes_by_its_members(done, file, tmp_path, capsys, mo
     np.testing.assert_allclose(np.diff(mine * scale), np.diff(theirs), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_committees_that_are_asked_together_are_told_apart(done, file):
     name = str(done[1] / "committee")
     found = audit([file], scorer=f"{name},length,{name}")

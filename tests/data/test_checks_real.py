@@ -11,6 +11,8 @@ from plaudit.data.outline import outline
 from plaudit.data.read import read
 from plaudit.records import Preference
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 ROOM = "plaudit.data.checks"
 
 
@@ -76,7 +78,6 @@ def test_the_tldr_workers_disagree_and_their_small_number_shows(data):
     assert 0 < cycles["share"] < 0.1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", catalog.names(ROOM))
 def test_the_order_of_real_rows_changes_no_bit(data, name):
     rows = columns(data / "pandalm/testset-v1.json.gz")["preferences"]

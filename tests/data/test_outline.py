@@ -59,6 +59,7 @@ PUBLISHED = {
 WITHOUT_TIES = ("faireval80", "webgpt", "finegrained_qa", "alpaca_eval_soft")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_real_files_give_their_published_numbers(data, name):
     rows = list(read(data / name))

@@ -17,6 +17,8 @@ from plaudit.models import checkpoint
 from plaudit.models.backbone import load_backbone
 from plaudit.models.quiet import quiet
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 
 def look(folder, *only):
     return examine(folder, longest=SHORT, only=only)
@@ -40,7 +42,6 @@ def tokenizer(folder, change):
     found.save_pretrained(folder)
 
 
-@pytest.mark.slow
 def test_without_facts_and_seal_a_checkpoint_is_still_healthy(ill):
     report = look(ill())
     assert report.ok
@@ -176,7 +177,6 @@ def test_another_template_than_in_training(healthy, ill):
     assert "not the one it was trained with" in report.check("template").advice
 
 
-@pytest.mark.slow
 def test_a_sigmoid_between_logit_and_caller(ill):
     folder = ill()
     rewrite(folder / "config.json", problem_type=None)
@@ -376,7 +376,6 @@ def test_a_truncation_inside_the_tokenizer_file(ill):
     assert "truncation to 128 tokens" in look(folder, "length").check("length").advice
 
 
-@pytest.mark.slow
 def test_bfloat16_ties_are_counted_and_gate_nothing(ill):
     folder = ill("bert")
     weights(folder, lambda t: (t["classifier.bias"].fill_(9.0), t["classifier.weight"].mul_(0.01)))

@@ -54,6 +54,7 @@ COMPANY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", COMPANY)
 def test_a_model_that_is_swayed_by_its_batch_fails_where_it_is_batched(what, healthy, monkeypatch):
     by, where = COMPANY[what]

@@ -13,6 +13,8 @@ from plaudit.evaluation.suites._files import Held, is_withheld
 from plaudit.metrics.outcomes import formula_intervals, outcomes
 from plaudit.records import Preference
 
+pytestmark = pytest.mark.slow  # seconds in all: `make test` runs them, `make check` does not
+
 NAMES = {
     "BoN_set/Harmlessness": "lists/harmlessness",
     "BoN_set/Helpfulness": "lists/helpfulness",
@@ -50,7 +52,6 @@ def overlap(p: Preference):
 TOYS = {"L": lambda p: np.array([len(r[-1].text) for r in p.responses], dtype=float), "H": hashed, "O": overlap}
 
 
-@pytest.mark.slow
 def test_contract(folder):
     _contract.check(rmb, folder)
 
@@ -66,10 +67,7 @@ def test_what_the_files_hold(items):
     }  # fmt: skip
 
 
-SLOW = [pytest.param(toy, marks=pytest.mark.slow) for toy in ("H", "O")]
-
-
-@pytest.mark.parametrize("toy", ["L", *SLOW])
+@pytest.mark.parametrize("toy", ["L", "H", "O"])
 def test_toy_scorers(items, data, toy):
     expected = json.loads((data / "suites" / "expected_values.json").read_text())["toy"]["rmb"][toy]
     scored = [p for p in items if not is_withheld(p)]
@@ -149,7 +147,6 @@ def test_stored_scores_of_armorm(folder):
         assert not any(r.name == "rmb" for r in found.results)  # three blocks are missing, so there is no headline
 
 
-@pytest.mark.slow
 def test_through_the_command_and_again_from_its_score_file(folder, tmp_path, capsys):
     from plaudit.cli import run
 
