@@ -110,16 +110,16 @@ from plaudit.training.steps.plain import Around, step
 def status(name):
     return int([x for x in open("/proc/self/status") if x.startswith(name)][0].split()[1]) * 1024
 
-options = TrainOptions(held_out=0, device="cpu", batch_size=64, batch_tokens=4096, tuning=sys.argv[3])
+options = TrainOptions(held_out=0, device="cpu", batch_size=32, batch_tokens=2048, tuning=sys.argv[3])
 part = prepare([sys.argv[2]], ready("tiny", options).policy, options).train
 accelerator = accelerator_for(options)
 trial(ready("tiny", options).model, part, options)  # what any first step brings: threads, kernels
 before = status("VmRSS")
 loaded = ready(sys.argv[4], options)
-expected = memory(loaded.model, largest(part, 64, options), options, trial(loaded.model, part, options).kept)
+expected = memory(loaded.model, largest(part, 32, options), options, trial(loaded.model, part, options).kept)
 objective, reader = objective_for(options), Reader(loaded.model)
 model, optimizer = accelerator.prepare(reader, optimizer_for(reader, objective, options))
-feed = batches(part.encoded, part.columns, size=64, budget=4096, seed=0)
+feed = batches(part.encoded, part.columns, size=32, budget=2048, seed=0)
 open("/proc/self/clear_refs", "w").write("5")
 model.train()
 for _ in range(2):
@@ -142,7 +142,7 @@ def test_the_memory_estimate_is_near_a_measured_peak(tmp_path, tuning):
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(tmp_path / "m")
     tokenizer.save_pretrained(tmp_path / "m")
-    rows = [{k: v * 4 if k in ("chosen", "rejected") else v for k, v in row.items()} for row in pairs(128)]
+    rows = [{k: v * 4 if k in ("chosen", "rejected") else v for k, v in row.items()} for row in pairs(64)]
     file = write(tmp_path / "a.jsonl", rows)
     here = os.path.dirname(os.path.dirname(__file__))
     done = subprocess.run(
