@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -145,14 +144,9 @@ def test_help_is_light():
         "import sys\nfrom plaudit.cli import COMMANDS, run\nassert run(['train', '--help']) == 0\n"
         "heavy = {'torch', 'numpy', 'transformers', 'pyarrow'} & set(sys.modules)\nassert not heavy, heavy\n"
     )
-    best = 9.0
-    for _ in range(3):
-        begun = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        best = min(best, time.perf_counter() - begun)
-        assert done.returncode == 0, done.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert "--loss-options" in done.stdout
-    assert best < 3  # 0.3 on a free machine; this only catches something heavy
 
 
 def test_files_of_a_config_follow_the_scorer(tmp_path, capsys):
