@@ -1,6 +1,6 @@
 """Which committee? The same planted flips, committees made in different ways: views, length, MLPs, more trunks.
 
-    PLAUDIT_DATA=... python benchmarks/committee.py [--sets hh-helpful,tldr,text world] [--seeds 3] [--trunks minilm-l6]
+    PLAUDIT_DATA=... python benchmarks/committee.py [--sets hh-helpful,tldr,text world] [--seeds 3]
 
 Development seeds only (50, 51, ...): `noise.py` judges what is chosen here on seeds of its own. Finished sets stay in
 ~/.cache/plaudit/committee, so a stopped run goes on.
@@ -20,33 +20,43 @@ from noise_methods import oriented
 from noise_sets import SETS, Case, flips
 from plaudit.data.split import folds
 from plaudit.metrics.detection import auroc, precision_at
-from plaudit.models.members import LENGTH, Member, length_features
+from plaudit.models.members import LENGTH, Member, View, length_features
 from plaudit.records import digest
 from plaudit.signals.votes import Votes, likeness
 
 RATE = 0.25
+BOTH = ["minilm-l6", "smollm2-135m"]
+TRUNKS = {"hh-helpful": BOTH, "hh-harmless": BOTH, "text world": BOTH, "tldr": BOTH[:1]}  # reading TL;DR twice is dear
 
 
-def compositions(case: Case) -> dict[str, list[Member]]:
-    """Ten members each, but where the name says otherwise."""
+def compositions(case: Case, trunks: list[str]) -> dict[str, list[Member]]:
+    """Ten members each, but where the name says otherwise; a trunk at a time, then all of them together."""
     *deep, length = range(len(case.views))  # as `with_length` has it
-    linear = lambda views: [Member(v, "linear", s) for s, v in enumerate(views)]  # noqa: E731
-    out = {f"one head, {case.views[v]}": [Member(v)] for v in deep}
+    out = {f"one head, {named(case.views[v], trunks)}": [Member(v)] for v in deep}
     out["one head, length"] = [Member(length)]
-    out["ten seeds of one view"] = linear([deep[0]] * 10)
-    out["views"] = linear([deep[k % len(deep)] for k in range(10)])
-    out["views and length"] = linear([*(deep[k % len(deep)] for k in range(9)), length])
-    out["views and length twice"] = linear([*(deep[k % len(deep)] for k in range(8)), length, length])
-    out["views, MLPs"] = [Member(deep[k % len(deep)], "mlp", k) for k in range(10)]
-    out["views, in turns, and length"] = [
-        Member(deep[k % len(deep)], "mlp" if k % 2 else "linear", k) for k in range(9)
-    ] + [Member(length)]
-    trunks = sorted({view.trunk for view in case.views if view.trunk >= 0})
+    for t, trunk in enumerate(trunks):
+        own = [v for v in deep if case.views[v].trunk == t]
+        means, reads = ([v for v in own if case.views[v].pool == pool] for pool in ("mean", "read"))
+        out[f"{trunk}: ten seeds of one view"] = around([own[0]])
+        out[f"{trunk}: views"] = around(own)
+        out[f"{trunk}: views, means only"] = around(means)
+        out[f"{trunk}: views, read points only"] = around(reads)
+        out[f"{trunk}: views and length"] = [*around(own, 9), Member(length, "linear", 9)]
+        out[f"{trunk}: views, MLPs"] = [replace(m, kind="mlp") for m in around(own)]
     if len(trunks) > 1:
-        for t in trunks:
-            own = [v for v in deep if case.views[v].trunk == t]
-            out[f"views of trunk {t} and length"] = linear([*(own[k % len(own)] for k in range(9)), length])
+        out["all trunks: views"] = around(deep)
+        out["all trunks: views, means only"] = around([v for v in deep if case.views[v].pool == "mean"])
     return out
+
+
+def around(views: list[int], count: int = 10) -> list[Member]:
+    """That many linear members, round the views."""
+    return [Member(views[k % len(views)], "linear", k) for k in range(count)]
+
+
+def named(view: View, trunks: list[str]) -> str:
+    """A view in words, with its trunk's name."""
+    return f"{trunks[view.trunk]}, layer {view.layer}, {view.pool}"
 
 
 def with_length(case: Case) -> Case:
@@ -80,7 +90,7 @@ def table(name: str, store: Path, trunks: list[str], seeds: int) -> dict[str, An
     """Every composition on one set."""
     case = with_length(SETS[name](store, trunks))
     rows = []
-    for words, members in compositions(case).items():
+    for words, members in compositions(case, trunks).items():
         row = measured(case, members, range(seeds))
         rows.append([words, *(row[k] for k in ("auroc", "top", "clean", "likeness"))])
         print(f"{name}: {words}: {row}", flush=True)
@@ -94,24 +104,23 @@ def table(name: str, store: Path, trunks: list[str], seeds: int) -> dict[str, An
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sets", default="hh-helpful,hh-harmless,tldr,text world")
+    parser.add_argument("--sets", default=",".join(TRUNKS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--trunks", default="minilm-l6")
     parser.add_argument("--store", type=Path, default=Path.home() / ".cache/plaudit/benchmarks")
     parser.add_argument("--done", type=Path, default=Path.home() / ".cache/plaudit/committee", help="finished sets")
-    parser.add_argument("--name", default="committee")
     args = parser.parse_args()
     args.done.mkdir(parents=True, exist_ok=True)
     tables = []
     for name in args.sets.split(","):
-        path = args.done / f"{digest(name, args.trunks, str(args.seeds))}.json"
+        path = args.done / f"{digest(name, ','.join(TRUNKS[name]), str(args.seeds))}.json"
         if not path.exists():
-            path.write_text(json.dumps(table(name, args.store, args.trunks.split(","), args.seeds)), encoding="utf-8")
+            path.write_text(json.dumps(table(name, args.store, TRUNKS[name], args.seeds)), encoding="utf-8")
         tables.append(json.loads(path.read_text(encoding="utf-8")))
-    write(args.name, {
-        "title": f"Which committee ({args.trunks})", "question": "What makes a committee better than one model?",
-        "what": f"Out-of-fold votes (5 folds by prompt), 25 % uniform flips, mean of {args.seeds} development seeds, trunk "
-        f"{args.trunks}; torch {machine()['torch']}.",
+    write("committee", {
+        "title": "Which committee", "question": "What makes a committee better than one model?",
+        "what": f"Out-of-fold votes (5 folds by prompt), 25 % uniform flips, mean of {args.seeds} development seeds; pairs that "
+        f"fit 512 tokens of every trunk named; a read point is the first token of minilm-l6 and the last of smollm2-135m; "
+        f"torch {machine()['torch']}.",
         "bars": [], "tables": tables, "notes": [],
     })  # fmt: skip
 
