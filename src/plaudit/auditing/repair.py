@@ -58,6 +58,8 @@ class Repaired:
     unapplied: tuple[dict[str, Any], ...] = ()
     lost: tuple[dict[str, Any], ...] = ()
     doubtful: int = 0
+    in_lists: int = 0  # doubtful pairs whose row is a list of more than two responses
+    again: bool = False  # the file came out of a repair with this very audit
     caution: str = ""  # why the audit itself said not to act on its verdicts
     model: str = ""  # what voted, as it was named
 
@@ -96,23 +98,25 @@ def repair(
     plan = steps(treatment or (() if options.decisions else (DEFAULT,)))
     form = _ready(source, target, options)
     signals, summary = store.load(audit)
-    rulings, doubtful, elsewhere = _ruled(source, audit, signals, plan, options)
-    if options.doubtful is not None and not options.dry_run:
-        export(options.doubtful, doubtful)
+    rulings, seen, elsewhere = _ruled(source, audit, signals, plan, options)
+    if options.doubtful is not None and seen.doubtful and not options.dry_run:
+        export(options.doubtful, seen.doubtful)
     job = Plan(rulings, Manner(rulings.fill, options.strength, options.margin_sign), renames(options.columns))
     job.counts["decisions_elsewhere"] = elsewhere
+    own = file_digest(Path(audit) / store.SIGNALS)
     if target is not None and not options.dry_run:
         header = {
             "plaudit": "ledger", "format": ledger.FORMAT, "form": form, "treatments": rulings.steps,
-            "audit": file_digest(Path(audit) / store.SIGNALS), "as_pairs": options.as_pairs,
+            "audit": own, "as_pairs": options.as_pairs,
         }  # fmt: skip
         (_write_table if form == "parquet" else _write_bytes)(source, target, form, job, options, header)
     elif options.dry_run:
         _rehearse(source, form, job, options)
     names = ("", "") if target is None else (str(target), str(ledger.ledger_of(target)))
     return Repaired(*names, form, job.layout, tuple(rulings.steps), tuple(_carried(job)), _empty(job, form),
-                    _counts(job), dict(job.left.most_common()), _unapplied(job), tuple(job.lost), len(doubtful),
-                    caution(summary) if plan else "", str(summary["voters"]["model"]))  # fmt: skip
+                    _counts(job), dict(job.left.most_common()), _unapplied(job), tuple(job.lost), len(seen.doubtful),
+                    seen.in_lists, ledger.audit_of(source) == own, caution(summary) if plan and job.counts["changed"]
+                    else "", str(summary["voters"]["model"]))  # fmt: skip
 
 
 def caution(summary: Mapping[str, Any]) -> str:
@@ -137,8 +141,8 @@ def caution(summary: Mapping[str, Any]) -> str:
 
 def _ruled(
     source: str, audit: str | Path, signals: Signals, plan: Sequence[Step], options: RepairOptions
-) -> tuple[Rulings, list[dict[str, Any]], int]:
-    """The ruling on every comparison of the audit, the doubtful ones of the file, and decisions about other files."""
+) -> tuple[Rulings, "Survey", int]:
+    """The ruling on every comparison of the audit, what the file holds of it, and decisions about other files."""
     decision = decisions(options.decisions, signals)
     if options.decisions and not plan and not (decision != "").any():
         advice = (
@@ -151,7 +155,7 @@ def _ruled(
         advice = f"name the file that was audited, or: plaudit audit {source} --model M --output-dir D"
         raise PlauditError(f"{audit} knows no preference of {source}: it is the audit of another file", advice=advice)
     elsewhere = (decision != "") & (decision != "keep") & ~seen.here
-    return Rulings(signals, places, plan, seen.label, decision), seen.doubtful, int(elsewhere.sum())
+    return Rulings(signals, places, plan, seen.label, decision), seen, int(elsewhere.sum())
 
 
 COUNTED = (
@@ -232,6 +236,7 @@ class Survey:
     label: Any
     here: Any
     doubtful: list[dict[str, Any]] = field(default_factory=list)
+    in_lists: int = 0
 
 
 def _survey(rows: Iterable[Row], signals: Signals, places: Places, options: RepairOptions) -> Survey:
@@ -249,6 +254,7 @@ def _survey(rows: Iterable[Row], signals: Signals, places: Places, options: Repa
                 seen.label[at] = 0.5 if record.is_tie else 1.0
                 if options.doubtful is not None and not record.is_tie and doubtful(signals, at):
                     seen.doubtful.append(line_of(record, at, signals))
+                    seen.in_lists += len(record.responses) > 2
     places.again()
     return seen
 

@@ -31,7 +31,8 @@ def line_of(preference: Preference, row: int, signals: Signals) -> dict[str, Any
         "id": str(signals["id"][row]), "better": better, "worse": worse, "prompt": _text(preference.prompt),
         "chosen": _text(preference.responses[better]), "rejected": _text(preference.responses[worse]),
         "p_disagree": tidy(signals["p_disagree"][row]), "mean": tidy(signals["mean"][row]),
-        "std": tidy(signals["std"][row]), "verdict": str(signals["verdict"][row]), "decision": "",
+        "std": tidy(signals["std"][row]), "verdict": str(signals["verdict"][row]),
+        "source": str(signals["source"][row]) if "source" in signals else "", "decision": "",
     }  # fmt: skip
 
 

@@ -123,8 +123,10 @@ def decisions(path: Path | None, signals: Signals) -> NDArray:
     if path is None:
         return found
     rows_of: dict[str, list[int]] = {}
+    copies: dict[str, set[str]] = {}  # the ids of an audit that are one id in the files
     for row, key in enumerate(signals["id"].tolist()):
         rows_of.setdefault(key, []).append(row)
+        copies.setdefault(_plain(key), set()).add(key)
     try:
         raw_lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
@@ -132,14 +134,16 @@ def decisions(path: Path | None, signals: Signals) -> NDArray:
     for number, raw in enumerate(raw_lines, 1):
         if not raw.strip():
             continue
-        row, decision = _decision(raw, f"{path}:{number}", rows_of, signals)
+        row, decision = _decision(raw, f"{path}:{number}", rows_of, copies, signals)
         if decision:
             found[row] = decision
     return found
 
 
-def _decision(raw: bytes, where: str, rows_of: Mapping[str, list[int]], signals: Signals) -> tuple[int, str]:
-    """(row of the signals, decision) of one line."""
+def _decision(
+    raw: bytes, where: str, rows_of: Mapping[str, list[int]], copies: Mapping[str, set[str]], signals: Signals
+) -> tuple[int, str]:
+    """(row of the signals, decision) of one line; where an id stood on several rows, `source` must say which."""
     try:
         line = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -154,6 +158,16 @@ def _decision(raw: bytes, where: str, rows_of: Mapping[str, list[int]], signals:
     rows = rows_of.get(line["id"], [])
     if not rows:
         raise DataError(where, f"the audit knows no comparison with the id {line['id'][:60]!r}")
+    alike = copies.get(line["id"], set())
+    if len(alike) > 1 and "source" in signals:
+        rows = [row for name in alike for row in rows_of[name] if signals["source"][row] == line.get("source")]
+        if not rows:
+            places = [str(signals["source"][row]) for name in sorted(alike) for row in rows_of[name][:1]]
+            raise DataError(
+                where, f"{len(places)} rows have the id {line['id'][:60]!r}: {', '.join(places[:3])}"
+                + (", ..." if len(places) > 3 else ""),
+                advice=f'say which, as in "source": "{places[0]}", or copy the lines of signals.parquet or --doubtful',
+            )  # fmt: skip
     if sides != (None, None):
         rows = [r for r in rows if (signals["better"][r], signals["worse"][r]) == sides]
         if not rows:

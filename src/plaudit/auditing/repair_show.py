@@ -27,7 +27,8 @@ def show(found: Repaired, source: str, audit: str, options: RepairOptions) -> No
             f"{'would be ' if options.dry_run else ''}repaired: {', '.join(found.treatments) or 'nothing asked for'}"
         )
         terminal.table(title, ["", "count"], rows)
-        left = [("not in the audit", n["unseen"])] if n["unseen"] else []
+        unseen = "not in the audit" + (" (these keep their full weight)" if n["weight"] else "")
+        left = [(unseen, n["unseen"])] if n["unseen"] else []
         left += [("rejected rows, copied", n["rejected"])] if n["rejected"] else []
         left += list(found.left.items())
         if left:
@@ -40,6 +41,11 @@ def show(found: Repaired, source: str, audit: str, options: RepairOptions) -> No
         if found.empty:
             terminal.note(f"columns of the table in which no row was given a value: {', '.join(found.empty)}")
         _lost(found, source)
+    if found.again:
+        terminal.note(
+            f"warning: {source} was repaired by this very audit before: what is softened or weighed is so once more "
+            "(its ledger lies beside it; --undo gives the original back)"
+        )
     if options.dry_run and options.doubtful is not None:
         terminal.note(f"{found.doubtful:,} doubtful pairs would be written to {options.doubtful}")
     if not options.dry_run:
@@ -72,11 +78,8 @@ def _as_pairs(found: Repaired, source: str, audit: str, options: RepairOptions) 
     """The command that writes each judgement as a pair of its own, where some could not hold what was ruled."""
     if options.as_pairs or not any("--as-pairs" in some["why"] for some in found.unapplied):
         return ""
-    suffix, stem, more = _ending(source), _stem(source), _reading(options)
-    first = ""
-    if found.form in ("csv", "parquet"):
-        first = f"plaudit convert {quote(source)} --to canonical{more} --output {quote(f'{stem}.canonical.jsonl')} && "
-        source, suffix, more = f"{stem}.canonical.jsonl", ".jsonl", ""
+    stem = _stem(source)
+    first, source, suffix, more = _paired(found, source, options)
     if asked := [quote(name) for name in found.treatments if name != "decide"]:
         more += f" --treatment {' '.join(asked)}"
     more += f" --decisions {quote(str(options.decisions))}" if options.decisions else ""
@@ -84,6 +87,15 @@ def _as_pairs(found: Repaired, source: str, audit: str, options: RepairOptions) 
     more += f" --margin-sign {options.margin_sign}" if options.margin_sign != "negate" else ""
     target = quote(f"{stem}.pairs{suffix}")
     return f"{first}plaudit repair {quote(source)} --audit {quote(audit)}{more} --as-pairs --output {target}"
+
+
+def _paired(found: Repaired, source: str, options: RepairOptions) -> tuple[str, str, str, str]:
+    """For --as-pairs: a command that goes first (a table cannot hold pairs), the file, its ending, how it is read."""
+    if found.form not in ("csv", "parquet"):
+        return "", source, _ending(source), _reading(options)
+    file = f"{_stem(source)}.canonical.jsonl"
+    first = f"plaudit convert {quote(source)} --to canonical{_reading(options)} --output {quote(file)} && "
+    return first, file, ".jsonl", ""
 
 
 def _ending(source: str) -> str:
@@ -103,10 +115,14 @@ def _reading(options: RepairOptions) -> str:
 def _next(found: Repaired, source: str, audit: str, options: RepairOptions) -> None:
     """The commands to run next, as they would be typed."""
     suffix, stem, more = _ending(source), _stem(source), _reading(options)
-    if options.doubtful is not None:
-        back = f"--audit {quote(audit)}{more} --decisions {quote(str(options.doubtful))} --output decided{suffix}"
+    if options.doubtful is not None and not found.doubtful:
+        terminal.note(f"no pair is doubtful by that measure: {options.doubtful} was not written")
+    elif options.doubtful is not None:
+        first, file, ending, how = _paired(found, source, options) if found.in_lists else ("", source, suffix, more)
+        how += " --as-pairs" if found.in_lists else ""
+        back = f"--audit {quote(audit)}{how} --decisions {quote(str(options.doubtful))} --output decided{ending}"
         terminal.note(f"{found.doubtful:,} doubtful pairs: fill in `decision` in {options.doubtful}, then")
-        terminal.note(f"  plaudit repair {quote(source)} {back}")
+        terminal.note(f"  {first}plaudit repair {quote(file)} {back}")
     if found.caution:
         terminal.note(f"do not trust these changes yet: {found.caution}; look at pairs in the report and the ledger")
     if found.output:

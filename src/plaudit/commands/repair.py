@@ -72,9 +72,11 @@ def _complete(files: tuple[str, ...], audit: str, treatment: tuple[str, ...]) ->
 def _only_undo(
     files: tuple[str, ...], audit: str, treatment: tuple[str, ...], output: str, options: RepairOptions
 ) -> None:
+    from plaudit.data.options import given as named
     from plaudit.errors import OptionError
 
-    given = {"a file": files, "--audit": audit, "--treatment": treatment, "options": options != RepairOptions()}
+    given = {"a file": files, "--audit": audit, "--treatment": treatment}
+    given |= {f"--{name.replace('_', '-')}": True for name in named(options)}
     mistakes = [f"--undo takes no {name.removeprefix('a ')}" for name, value in given.items() if value]
     if not output:
         mistakes.append("--output is missing: where the original is written")

@@ -26,10 +26,10 @@ def renames(text: str) -> dict[str, str]:
         ours, sign, theirs = (piece.strip() for piece in item.partition("="))
         if not (ours and sign and theirs):
             mistakes.append(f"--columns: {item!r} is not of the form name=column")
-        elif not known(ours) and known(theirs):
-            mistakes.append(f"--columns: no layout knows {ours!r} (ours comes first: did you mean {theirs}={ours}?)")
         elif near := misspelt(ours):
             mistakes.append(f"--columns: no layout knows {ours!r} (did you mean {near!r}?)")
+        elif not known(ours) and known(theirs):
+            mistakes.append(f"--columns: no layout knows {ours!r} (ours comes first: did you mean {theirs}={ours}?)")
         elif theirs in table or ours in table.values():
             mistakes.append(f"--columns: {theirs if theirs in table else ours!r} is named twice")
         else:

@@ -61,6 +61,15 @@ def opened(file: str | Path) -> dict[str, Any]:
     return header
 
 
+def audit_of(file: str | Path) -> str:
+    """The digest of the audit by which a file was repaired; empty where no ledger that can be read lies beside it."""
+    try:
+        with open(ledger_of(file), "rb") as f:
+            return str(_header(ledger_of(file), f.readline()).get("audit", ""))
+    except (OSError, PlauditError):
+        return ""
+
+
 def _header(path: Path, raw: bytes) -> dict[str, Any]:
     try:
         header = msgspec.json.decode(raw)

@@ -3,6 +3,8 @@
 The name of a file is a hint only: a plain file called `.gz` is read as it is, a gzip file called `.json` is unpacked.
 """
 
+import os
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +63,11 @@ def is_data_name(name: str) -> bool:
 def head_of(path: str) -> bytes:
     """The first bytes as they lie on the disk; refuses what cannot be data at all."""
     try:
+        kind = os.stat(path).st_mode  # asked before opening, which would take bytes or wait
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise DataError(
+                path, "a pipe or a device, not a file", advice="data are read more than once: save them to a file first"
+            )
         with open(path, "rb") as f:
             head = f.read(4096)
     except FileNotFoundError as error:

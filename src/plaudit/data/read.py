@@ -103,7 +103,7 @@ def _file(
         rows = [item[2] for item in waiting if item[2] is not None]
         name = layouts.detect(rows)
         if name is None:
-            raise unrecognised(path, rows)
+            raise unrecognised(path, rows, columns)
     part = catalog.load(ROOM, name)
     for where, raw, row, reason in chain(waiting, stream):
         if row is None:
@@ -188,13 +188,19 @@ def _unique(record: Record, where: str, seen: dict[int, int]) -> Record:
     return _unique(replace(record, id=f"{record.id}~{count}"), where, seen)
 
 
-def unrecognised(path: str, rows: Sequence[Mapping[str, Any]]) -> DataError:
-    """The error for a file whose rows no layout recognises: the keys that it has, and the layouts that come near."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
+def unrecognised(path: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> DataError:
+    """The error for a file whose rows no layout recognises: the keys that it has, and the layouts that come near.
+
+    `rows` carry our names where `columns` renamed them; the message has those of the file.
+    """
+    ours = list(dict.fromkeys(key for row in rows for key in row))
+    theirs = {name: key for key, name in columns.items()}
+    keys = [theirs.get(key, key) for key in ours]
     words = {name: catalog.summary(ROOM, name) for name in catalog.names(ROOM)}
-    near = sorted(words, key=lambda name: -sum(f"`{key}`" in words[name] for key in keys))
+    near = sorted(words, key=lambda name: -sum(f"`{key}`" in words[name] for key in ours))
     shown = ", ".join(clean(key, 40) for key in keys[:12]) + (", ..." if len(keys) > 12 else "")
-    example = quote(clean(proposal(rows), 200))
+    said = [f"{name}={key}" for key, name in columns.items()]
+    example = quote(clean(",".join([*said, proposal(rows)]), 200))
     return DataError(
         path,
         f"no layout recognises these rows; their keys are {shown or '(none)'}",

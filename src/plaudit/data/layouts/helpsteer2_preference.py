@@ -39,6 +39,6 @@ def parse(row: Row, *, where: str) -> Iterable[Preference]:
 
 def swap(row: Row, record: Preference) -> Row:
     if "chosen" in row:
-        return exchange(row, ("chosen", "rejected"), ("chosen_reward", "rejected_reward"))
-    row["preference_strength"] = mirrored(row["preference_strength"])
+        row = exchange(row, ("chosen", "rejected"), ("chosen_reward", "rejected_reward"))
+    row["preference_strength"] = mirrored(row["preference_strength"])  # there the sides, here the label's certainty
     return row
