@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from committee import TRUNKS, around
 from harness import machine, write
-from noise_methods import oriented, reseeded
+from noise_methods import reseeded
 from noise_sets import SETS, Case, flips
+from plaudit.auditing.apart import compared, learn_apart
 from plaudit.data.split import folds
 from plaudit.metrics.detection import auroc
 from plaudit.seeds import generator
+from plaudit.training.heads import fit
 
 RATE, FIRST = 0.25, 50
 MIXTURES: list[tuple[str, list[str], str]] = [
@@ -33,8 +35,10 @@ MIXTURES: list[tuple[str, list[str], str]] = [
 
 
 def read_by(case: Case, trunk: int) -> Case:
-    """The set with ten members that go round the views of one of its trunks."""
-    return replace(case, members=around([v for v, view in enumerate(case.views) if view.trunk == trunk]))
+    """The set with the views of one of its trunks only, and ten members that go round them."""
+    own = [v for v, view in enumerate(case.views) if view.trunk == trunk]
+    views = [case.views[v] for v in own]
+    return replace(case, views=views, matrix=lambda v: case.matrix(own[v]), members=around(list(range(len(own)))))
 
 
 def mixed(cases: list[Case]) -> tuple[Case, NDArray[np.int64]]:
@@ -56,22 +60,29 @@ def halves(case: Case) -> NDArray[np.int64]:
     return generator(0, "mixture halves").integers(0, 2, len(kinds))[place]
 
 
-def measured(case: Case, kind: NDArray[np.int64], seed: int) -> list[dict[str, float]]:
-    """For every kind: AUROC of the committee learned on all rows, on its own only, and of half the members each way."""
+def measured(case: Case, kind: NDArray[np.int64], seed: int) -> tuple[dict[str, dict[str, float]], dict[str, Any]]:
+    """Of every kind: AUROC of the committee that learned from all rows, from that kind's only, and of half the members
+    each way; and the comparison by agreement with the labels from which an audit decides.
+    """
     wrong = flips(case, RATE, seed)
     label = np.where(wrong, -case.label, case.label)
-    fold = folds(case.group, 5, seed)
-    members = reseeded(case.members, seed)
-    together = oriented(case, label, members, fold) * label[:, None]
-    apart = np.empty_like(together)
-    for k in np.unique(kind):
-        own = kind == k
-        apart[own] = oriented(case.rows(own), label[own], members, fold[own]) * label[own, None]
-    half = np.where(np.arange(len(members)) % 4 < 2, together, apart)  # both poolings go each way
-    ways = {"together": together, "apart": apart, "half of the members each way": half}
-    return [
-        {way: auroc(-votes.mean(1)[kind == k], wrong[kind == k]) for way, votes in ways.items()} for k in np.unique(kind)
-    ]  # fmt: skip
+    fold, members, pairs = folds(case.group, 5, seed), reseeded(case.members, seed), case.pairs(label)
+    parts = {str(k): kind == k for k in np.unique(kind)}
+    together, _ = fit(case.matrix, pairs, fold, members)
+    alone, _ = learn_apart(case.matrix, pairs, fold, members, parts, together)
+    half = np.where(np.arange(len(members)) % 4 < 2, together, alone)  # both poolings go each way
+    ways = {"together": together, "apart": alone, "half of the members each way": half}
+    found = {
+        name: {way: auroc(-votes.mean(1)[own], wrong[own]) for way, votes in ways.items()} for name, own in parts.items()
+    }  # fmt: skip
+    return found, compared(together, alone, pairs, parts)
+
+
+def decided(told: list[dict[str, Any]]) -> str:
+    """In how many draws an audit would learn apart, and the differences that it goes by."""
+    chosen = sum(t["low"] > 0 for t in told)
+    gaps = ", ".join(f"{100 * t['ahead']:+.1f} ({100 * t['low']:+.1f} to {100 * t['high']:+.1f})" for t in told)
+    return f"apart in {chosen} of {len(told)}: {gaps} points"
 
 
 def main() -> None:
@@ -84,11 +95,13 @@ def main() -> None:
         cases = [read_by(SETS[name](args.store, TRUNKS[name]), TRUNKS[name].index(trunk)) for name in sets]
         case, kind = mixed(cases) if len(cases) > 1 else (cases[0], halves(cases[0]))
         found = [measured(case, kind, FIRST + s) for s in range(args.seeds)]
+        told = [t for _, t in found]
         for k, name in enumerate(sets if len(sets) > 1 else ["one half", "the other half"]):
-            means = {way: float(np.mean([f[k][way] for f in found])) for way in found[0][k]}
-            least = [f[k]["apart"] - f[k]["together"] for f in found]
+            own = [f[str(k)] for f, _ in found]
+            means = {way: float(np.mean([f[way] for f in own])) for way in own[0]}
+            gaps = [f["apart"] - f["together"] for f in own]
             rows.append([f"{title}, {trunk}", f"{name} ({int((kind == k).sum()):,})", *means.values(),
-                         " ".join(f"{g:+.3f}" for g in least)])  # fmt: skip
+                         " ".join(f"{g:+.3f}" for g in gaps), decided(told) if k == 0 else ""])  # fmt: skip
             print(*rows[-1], sep=" | ", flush=True)
     write("mixture", {
         "title": "Several kinds of data in one audit",
@@ -99,7 +112,7 @@ def main() -> None:
         "tables": [{
             "title": "AUROC for planted flips, by which rows a head learns from",
             "columns": ["audited", "judged on (comparisons)", "all rows together", "each apart", "half of the members each way",
-                        "apart minus together, by draw"],
+                        "apart minus together, by draw", "how an audit decides: labels agreed with, apart minus together"],
             "rows": rows,
         }],
         "notes": [],

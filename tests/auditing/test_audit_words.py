@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from plaudit.auditing.audit import audit
-from plaudit.auditing.repair import caution
+from plaudit.auditing.repair_caution import caution
 from plaudit.auditing.show import show
 from plaudit.data.worlds import make
 from plaudit.data.worlds._files import lines, row

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from made_audits import comparisons, made
 
-from plaudit.auditing.repair import caution, repair
+from plaudit.auditing.repair import repair
+from plaudit.auditing.repair_caution import caution
 from plaudit.cli import run
 from plaudit.data.ledger import ledger_of
 from plaudit.data.read import read

@@ -36,7 +36,7 @@ from plaudit.signals.price import Thresholds, price
 from plaudit.signals.votes import Signals, Votes, likeness
 
 TRAINED = ("lora", "full")
-FEATURES = ("layers", "pools", "length_member")  # options of heads that read features
+FEATURES = ("layers", "pools", "length_member", "apart")  # options of heads that read features
 LESSONS = ("learning_rate", "epochs")  # of members that are trained models
 OF_MEMBERS = ("folds", "members", "heads", *FEATURES, *LESSONS)
 NOISE = ("none", "uniform", "group", "annotator")
@@ -87,6 +87,7 @@ def audit(
     document = summary.document(material, case, signals, ballot.votes, noise, found, options, likeness(ballot.votes))
     if added is not None:
         signals = signals.having(**added.columns)
+    document["apart"] = ballot.apart
     document["influence"] = told(added.facts, signals) if added else None
     if output_dir is not None:
         html = page(document, signals, summary.suspicious(case, signals, options.shown))
@@ -127,6 +128,8 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
     mistakes += _idle(options)
     if options.noise not in NOISE and not (options.noise.startswith("tag:") and options.noise[4:]):
         mistakes.append(f"--noise: unknown model {options.noise!r}; known: {', '.join(NOISE)}, tag:NAME")
+    if options.apart not in ("auto", "none", "file") and not (options.apart.startswith("tag:") and options.apart[4:]):
+        mistakes.append(f"--apart: {options.apart!r}; known: auto, none, file, tag:NAME")
     if options.fair_by and not known_groups(options.fair_by):
         mistakes.append(f"--fair-by: unknown groups {options.fair_by!r}; known: {', '.join(GROUPS)}, tag:NAME")
     if mistakes:
@@ -163,8 +166,8 @@ def _idle(options: AuditOptions) -> list[str]:
         out.append(f"{flags(FEATURES)}: about heads on features, not about --heads {options.heads}")
     if options.heads not in TRAINED and flags(LESSONS):
         out.append(f"{flags(LESSONS)}: about --heads lora or full; heads on features are solved")
-    if options.in_sample and "folds" in own:
-        out.append("--folds: with --in-sample every member learns and votes on all rows")
+    if options.in_sample and flags(("folds", "apart")):
+        out.append(f"{flags(('folds', 'apart'))}: with --in-sample every member learns and votes on all rows")
     if options.length_member and options.members == 1 and options.heads not in TRAINED:
         out.append("--length-member takes one seat of several: --members 2 or more")
     return out
@@ -210,7 +213,7 @@ def priced(material: Material, case: Docket, ballot: Poll, options: AuditOptions
 
 def _tagged(material: Material, options: AuditOptions) -> None:
     """Refuse a noise model, or groups, by a tag that no row has."""
-    for flag, by in (("--noise", options.noise), ("--fair-by", options.fair_by)):
+    for flag, by in (("--noise", options.noise), ("--fair-by", options.fair_by), ("--apart", options.apart)):
         tag = by.removeprefix("tag:")
         if not by.startswith("tag:") or any(p.tags.get(tag) for p in material.preferences):
             continue

@@ -35,6 +35,9 @@ class AuditOptions(ReadOptions, TrustOptions):
     length_member: bool = False
     """Give one seat to a member that sees nothing but the length and form of a response: for data where length is known
     to be what people want. It votes for wrong labels that favour length, too."""
+    apart: str = "auto"
+    """Which rows a head learns from: none (all of them), file or tag:NAME (those of the same file or value); auto: of
+    the same file where that surely agrees with more labels. Parts under 200 comparisons learn from all."""
     in_sample: bool = False
     """The paper's way: every member is trained on all rows and votes on them."""
     wrong: float = Field(default=0.65, ge=0, le=1)

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from plaudit.auditing import store
 from plaudit.auditing.options import RepairOptions
+from plaudit.auditing.repair_caution import caution
 from plaudit.auditing.repair_doubtful import Doubtful, export, line_of
 from plaudit.auditing.repair_rulings import Places, Rulings, decisions
 from plaudit.data import ledger, patch_edits, patch_pairs, patch_table
@@ -30,8 +31,6 @@ from plaudit.data.sources import BOM, form_of, kind_of
 from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import file_digest
 from plaudit.records import Preference
-from plaudit.report.pages.audit_words import behind, blind, coin, mere_length, side, voter
-from plaudit.report.pages.audit_words import seen as votes_seen
 from plaudit.signals.recipes import Step, steps
 from plaudit.signals.votes import Signals
 
@@ -117,26 +116,6 @@ def repair(
                     _counts(job), dict(job.left.most_common()), _unapplied(job), tuple(job.lost), len(seen.doubtful),
                     seen.in_lists, ledger.audit_of(source) == own, caution(summary) if plan and job.counts["changed"]
                     else "", str(summary["voters"]["model"]))  # fmt: skip
-
-
-def caution(summary: Mapping[str, Any]) -> str:
-    """Why an audit's verdicts are not to be acted on, in words; empty where it found no reason.
-
-    >>> held = {"score": 0.51, "low": 0.46, "high": 0.55}
-    >>> caution({"folds": 5, "accuracy": held, "voters": {"scorer": ""}, "members": [1, 2]})
-    'the committee agrees with 51.0% of labels (46.0% to 55.0%): it cannot be told from a coin'
-    """
-    if blind(summary):
-        held = summary["accuracy"]
-        span = f"{held['score']:.1%} of labels ({held['low']:.1%} to {held['high']:.1%})"
-        return f"{voter(summary)} agrees with {span}: {coin(held)}"
-    if votes_seen(summary):
-        return "its votes may have seen the labels, and a wrong label that was learned looks right"
-    if mere_length(summary):
-        return f"{voter(summary)} is not surely more than length: it votes for the {side(summary['length'])} response"
-    if behind(summary):
-        return f"{voter(summary)} is behind length alone"
-    return ""
 
 
 def _ruled(

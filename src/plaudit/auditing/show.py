@@ -10,6 +10,7 @@ from plaudit.data.findings import Finding
 from plaudit.report import terminal
 from plaudit.report.pages import audit_commands as commands
 from plaudit.report.pages import audit_words as words
+from plaudit.report.pages.audit_apart import apart
 
 ENDINGS = (".jsonl.gz", ".json.gz", ".csv.gz", ".tsv.gz", ".json", ".csv", ".tsv", ".parquet")
 MARK = {"warn": "!", "note": "·", "ok": "ok", "skip": "-"}
@@ -140,6 +141,8 @@ def _notes(found: Mapping[str, Any]) -> None:
             )
         if words.unlearned(found):
             terminal.note(f"{words.unlearned(found)}; bring rows of other prompts")
+    if text := apart(found):
+        terminal.note(text)
     if found["length"]["ahead"] is not None:
         _length(found)
     _rates(found["noise"])

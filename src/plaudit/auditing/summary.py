@@ -45,6 +45,7 @@ def document(
         "rows": {
             "read": material.rows, "rejected": material.rejected, "preferences": len(material.preferences),
             "audited": len(case.preferences), "comparisons": signals.rows, "ties": int((~judged).sum()),
+            "lists": sum(len(p.responses) > 2 for p in case.preferences),
             "groups": len(np.unique(case.group)), "left_out": len(material.left),
         },
         "members": [

@@ -2,16 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.auditing import cache
+from plaudit.auditing.apart import compared, learn_apart, parts_of
 from plaudit.auditing.crew import crew, layers_of, pools_of
+from plaudit.auditing.influence_fair import kinds_of
 from plaudit.auditing.material import Docket
 from plaudit.auditing.options import AuditOptions
 from plaudit.data.split import folds
@@ -33,10 +36,14 @@ VERSION = 3  # raised whenever the same input could give other votes
 
 @dataclass(frozen=True)
 class Poll:
-    """Votes of a committee, and `write`, which puts the committee itself into an existing folder."""
+    """Votes of a committee, and `write`, which puts the committee itself into an existing folder.
+
+    `apart`: what `apart.compared` said of learning every file by itself, and whether it was done; None: not tried.
+    """
 
     votes: Votes
     write: Callable[[Path], None]
+    apart: dict[str, Any] | None = None
 
 
 def names_of(options: AuditOptions) -> list[str]:
@@ -83,31 +90,43 @@ def poll(
     specs = [spec_of(t, name, options) for t, name in zip(trunks, names_of(options), strict=True)]
     store = cache.folder_of(options.cache)
     fold = fold_of(docket, options)
-    place = store / "votes" / _key(docket, specs, fold, options)
+    parts = _parts(docket, fold, options)
+    place = store / "votes" / _key(docket, specs, fold, parts, options)
     if not is_sealed(place):
         read = features_of(docket, trunks, specs, encoded, store)
-        margins, committee = _fit(docket, trunks, specs, read, fold, options)
+        margins, committee, told = _fit(docket, trunks, specs, read, fold, parts, options)
         with publish(place, replace=True) as part:
             np.save(part / "margins.npy", margins)
-            (part / "facts.json").write_text(json.dumps({"members": committee.names}), encoding="utf-8")
+            (part / "facts.json").write_text(json.dumps({"members": committee.names, "apart": told}), encoding="utf-8")
             (part / "committee").mkdir()
             committee.save(part / "committee")
     cache.use(place)
     facts = json.loads((place / "facts.json").read_text(encoding="utf-8"))
     votes = Votes(np.load(place / "margins.npy"), fold, docket.label, tuple(facts["members"]))
-    return Poll(votes, partial(_copy, place / "committee"))
+    return Poll(votes, partial(_copy, place / "committee"), facts["apart"])
+
+
+def _parts(docket: Docket, fold: NDArray[np.int64], options: AuditOptions) -> dict[str, NDArray[np.bool_]]:
+    """The rows of every part that may be learned by itself, by name."""
+    if options.apart == "none":
+        return {}
+    by = options.apart if options.apart.startswith("tag:") else "source"
+    return parts_of(kinds_of(docket.preferences, docket.comparisons, by), docket.group, fold)
 
 
 def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target, dirs_exist_ok=True)
 
 
-def _key(docket: Docket, specs: Sequence[TrunkSpec], fold: NDArray, options: AuditOptions) -> str:
+def _key(
+    docket: Docket, specs: Sequence[TrunkSpec], fold: NDArray, parts: Mapping[str, NDArray], options: AuditOptions
+) -> str:
     """Digest of everything that the votes depend on."""
     c = docket.comparisons
     rows = np.stack([c.preference, c.better, c.worse, fold]).tobytes() + docket.label.tobytes() + docket.group.tobytes()
     how = (VERSION, options.members, options.heads, options.length_member, options.in_sample, options.seed)
-    return digest(repr(specs), repr(how), rows.hex(), *(p.content for p in docket.preferences))
+    apart = [options.apart, *((name, own.tobytes().hex()) for name, own in parts.items())] if parts else []
+    return digest(repr(specs), repr(how), *map(repr, apart), rows.hex(), *(p.content for p in docket.preferences))
 
 
 def features_of(
@@ -133,19 +152,25 @@ def pairs_of(docket: Docket) -> Pairs:
 
 
 def _fit(
-    docket: Docket, trunks, specs, read: Sequence[Features], fold: NDArray, options: AuditOptions
-) -> tuple[NDArray[np.float64], Committee]:
+    docket: Docket, trunks, specs, read: Sequence[Features], fold: NDArray, parts: dict[str, NDArray],
+    options: AuditOptions,
+) -> tuple[NDArray[np.float64], Committee, dict[str, Any] | None]:  # fmt: skip
+    """The votes, the committee, and how learning every part by itself compares where there are parts."""
     views, members = crew(
         [s.layers for s in specs], pools_of(options.pools), count=options.members, length=options.length_member,
         heads=options.heads, seed=options.seed,
     )  # fmt: skip
     pairs = pairs_of(docket)
+    matrix = lambda v: view_matrix(views[v], read, docket.preferences)  # noqa: E731
     with progress("fitting heads", len(members)) as bar:
-        margins, fitted = fit(
-            lambda v: view_matrix(views[v], read, docket.preferences), pairs, fold, members,
-            in_sample=options.in_sample, advance=bar.advance,
-        )  # fmt: skip
+        margins, fitted = fit(matrix, pairs, fold, members, in_sample=options.in_sample, advance=bar.advance)
     found: list[Fitted] = fitted
+    told = None
+    if parts:
+        alone, heads = learn_apart(matrix, pairs, fold, members, parts, margins)
+        told = compared(margins, alone, pairs, parts)
+        told |= {"by": options.apart, "done": options.apart != "auto" or told["low"] > 0}
+        margins, found = (alone, heads) if told["done"] else (margins, found)
     whole = Committee(trunks, specs, views, found)
     center = whole.member_scores(read, docket.preferences).mean(1)
-    return margins, Committee(trunks, specs, views, found, center=center)
+    return margins, Committee(trunks, specs, views, found, center=center), told

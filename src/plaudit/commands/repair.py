@@ -76,8 +76,9 @@ def _only_undo(
     from plaudit.errors import OptionError
 
     given = {"a file": files, "--audit": audit, "--treatment": treatment}
-    given |= {f"--{name.replace('_', '-')}": True for name in named(options)}
-    mistakes = [f"--undo takes no {name.removeprefix('a ')}" for name, value in given.items() if value]
+    used = [name.removeprefix("a ") for name, value in given.items() if value]
+    used += [f"--{name.replace('_', '-')}" for name in named(options)]
+    mistakes = [f"--undo takes no {name}" for name in used]
     if not output:
         mistakes.append("--output is missing: where the original is written")
     if mistakes:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plaudit.report.pages.audit_apart import apart
 from plaudit.report.pages.frame import NAME, number, share, visible
 
 MEANING = {
@@ -186,7 +187,7 @@ def _verdict(found: Mapping[str, Any], expected: float | None) -> tuple[str, ...
         f"Another {verdicts['ambiguous']:,} could go either way; {verdicts['strong']:,} "
         f"({share(verdicts['strong'] / max(n, 1))}) are clear."
     )
-    return tuple(s for s in (first, f"{rest} {_trust(found)}", _length(found)) if s)
+    return tuple(s for s in (first, f"{rest} {_trust(found)}", apart(found), _length(found)) if s)
 
 
 def _length(found: Mapping[str, Any]) -> str:
