@@ -25,7 +25,7 @@ from plaudit.models.trees.attention import layout
 from plaudit.models.trees.plan import plan
 from plaudit.records import Preference, digest
 
-PART = 512  # records in one part
+PART = 128  # records in one part: what a killed pass loses at most
 VERSION = 2  # raised whenever the same model and text could give other features
 Pool = Literal["read", "mean"]
 
