@@ -235,6 +235,38 @@ def test_the_commands_name_the_file_when_there_is_one(columns):
     assert "plaudit repair FILE --audit D" in words(page(found, columns, []))
 
 
+def test_copies_of_files_of_several_kinds_keep_their_own_ending(columns):
+    found = document(columns)
+    voice = found["sources"]["one.jsonl"]
+    found["sources"] = {"a.json": voice, "b.parquet": voice}
+    said = commands(page(found, columns, []))
+    assert "plaudit repair FILE --audit D --output repaired-FILE" in said
+    assert "plaudit repair --undo repaired-FILE --output original-FILE" in said
+    found["sources"] = {"a.csv": voice, "b.csv": voice}
+    assert "plaudit repair FILE --audit D --output repaired.csv" in commands(page(found, columns, []))
+
+
+@pytest.mark.parametrize(("file", "first"), [("a.jsonl", ""), ("a.csv", "plaudit convert a.csv --layout trl")])
+def test_lists_are_repaired_as_pairs(columns, file, first):
+    from plaudit.cli import app
+
+    found = document(columns)
+    found["sources"] = {file: found["sources"]["one.jsonl"]}
+    found["options"] = {"layout": "trl"}
+    found["rows"] |= {"audited": 10, "lists": 6}
+    said = commands(page(found, columns, []))
+    for command in said:
+        app().parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
+    source, at = "a.canonical.jsonl" if first else "a.jsonl --layout trl", said.index
+    repair = f"plaudit repair {source} --audit D --as-pairs --output repaired.jsonl"
+    assert "plaudit train repaired.jsonl --model tiny --output-dir model" in said
+    convert = [c for c in said if "convert" in c]
+    assert bool(convert) == bool(first)
+    assert all(c.startswith(first) and at(c) < at(repair) for c in convert)
+    found["rows"]["lists"] = 5
+    assert not any("--as-pairs" in c for c in commands(page(found, columns, [])))
+
+
 def test_the_commands_carry_what_was_asked_for(columns):
     found = document(columns, noise=False)
     found["sources"] = {"pairs.csv": found["sources"]["one.jsonl"]}
