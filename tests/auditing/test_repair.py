@@ -733,3 +733,27 @@ def test_an_audit_whose_seal_says_nothing_of_a_file_is_refused(lines, tmp_path, 
     seal = tmp_path / "audit" / "seal.json"
     seal.write_text(json.dumps({"files": {"signals.parquet": {}}}))
     assert "is damaged" in refused(capsys, lines, "--audit", tmp_path / "audit", "--output", tmp_path / "b.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--doubtful", "G", "--treatment", "flip"), "--treatment does nothing without --output"),
+        (("--output", "b.jsonl", "--treatment", "decide"), "--treatment decide does nothing without --decisions F"),
+        (("--dry-run", "--treatment", "drop:above=0"), "every preference would be dropped"),
+        (("--output", "b.jsonl", "--treatment", "drop:above=0"), "every preference would be dropped"),
+    ],
+)
+def test_what_would_do_nothing_or_leave_nothing_is_refused(args, said, lines, capsys, monkeypatch):
+    monkeypatch.chdir(lines.parent)
+    before = sorted(lines.parent.iterdir())
+    assert said in refused(capsys, lines, "--audit", "audit", *args)
+    assert sorted(lines.parent.iterdir()) == before
+
+
+def test_undo_does_not_write_json_into_a_table(lines, capsys):
+    target, _ = repaired(capsys, lines)
+    said = refused(capsys, "--undo", target, "--output", lines.with_name("x.csv"))
+    assert "--output x.csv: " in said
+    assert "is JSON, and repair writes the kind that came in" in said
+    assert not lines.with_name("x.csv").exists()

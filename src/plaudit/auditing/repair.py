@@ -32,7 +32,7 @@ from plaudit.folders import file_digest
 from plaudit.records import Preference
 from plaudit.report.pages.audit_words import behind, blind, coin, mere_length, side, voter
 from plaudit.report.pages.audit_words import seen as votes_seen
-from plaudit.signals.recipes import Step, steps
+from plaudit.signals.recipes import PERSON, Step, steps
 from plaudit.signals.votes import Signals
 
 DEFAULT = "default"  # the preset of signals.recipes that is applied when nothing is asked for
@@ -96,7 +96,7 @@ def repair(
     source = str(file)
     target = None if output is None else Path(output)
     plan = steps(treatment or (() if options.decisions else (DEFAULT,)))
-    form = _ready(source, target, options)
+    form = _ready(source, target, options, treatment and plan)
     signals, summary = store.load(audit)
     rulings, seen, elsewhere = _ruled(source, audit, signals, plan, options)
     if options.doubtful is not None and seen.doubtful and not options.dry_run:
@@ -182,9 +182,13 @@ def _empty(job: Plan, form: str) -> tuple[str, ...]:
     return tuple(n for n in job.columns if n not in job.carried) if form in ("csv", "parquet") else ()
 
 
-def _ready(source: str, target: Path | None, options: RepairOptions) -> str:
-    """Refuse at once what would fail later; how the rows lie in the file."""
+def _ready(source: str, target: Path | None, options: RepairOptions, asked: Sequence[Step]) -> str:
+    """Refuse at once what would fail later, or do nothing of what was `asked`; how the rows lie in the file."""
     mistakes = []
+    if any(step.name == PERSON for step in asked) and options.decisions is None:
+        mistakes.append(f"--treatment {PERSON} does nothing without --decisions F")
+    elif asked and target is None and options.doubtful is not None and not options.dry_run:
+        mistakes.append("--treatment does nothing without --output")
     if target is None and options.doubtful is None and not options.dry_run:
         mistakes.append("where to? name --output F, or --doubtful F for the pairs that a person should look at")
     if options.doubtful is None and "doubtful_above" in given(options):
@@ -266,13 +270,14 @@ def _edits(source: str, form: str, job: Plan, options: RepairOptions) -> Iterato
 
 
 def _rehearse(source: str, form: str, job: Plan, options: RepairOptions) -> None:
-    """Count what would be done."""
+    """Count what would be done, and refuse what the repair itself would."""
     if form == "parquet":
         for _ in patch_table.batches(source, _rows(source, options), job, patch_table.shape_of(source, _names(job))):
             pass
     else:
         for _ in _edits(source, form, job, options):
             pass
+    _something_left(source, job)
 
 
 def _names(job: Plan) -> list[str]:
@@ -375,6 +380,7 @@ def undo(file: str | Path, *, output: str | Path) -> dict[str, Any]:
     source, target = str(file), Path(output)
     refuse_existing(target)
     header = ledger.opened(source)
+    _same_kind(source, target, header["form"])
     table = header["form"] == "parquet"
     if (file_digest(Path(source)) if table else contents_digest(source)) != header["output"]:
         raise PlauditError(
