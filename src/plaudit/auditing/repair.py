@@ -22,7 +22,7 @@ from plaudit.data.options import given
 from plaudit.data.patch import Edit, entry, patch
 from plaudit.data.patch import undo as undone
 from plaudit.data.patch_edits import Plan
-from plaudit.data.patch_files import Part, parts, refuse_existing
+from plaudit.data.patch_files import Part, parts, refuse_existing, refuse_other_kind
 from plaudit.data.patch_rows import LIST, Manner
 from plaudit.data.patch_spans import contents, contents_digest, digested, spans
 from plaudit.data.read import Row, read
@@ -204,25 +204,11 @@ def _ready(source: str, target: Path | None, options: RepairOptions, asked: Sequ
         advice = f"plaudit convert {source} --to canonical --output pairs.jsonl, and audit that"
         raise OptionError([f"--as-pairs: not in {form}"], advice=advice)
     if target is not None:
-        _same_kind(source, target, form)
+        refuse_other_kind(source, target, form)
         refuse_existing(target, ledger.ledger_of(target))
     if options.doubtful is not None:
         refuse_existing(options.doubtful)
     return form
-
-
-def _same_kind(source: str, target: Path, form: str) -> None:
-    """The repaired file is of the kind that came in: its name must not say another."""
-    name = target.name.lower()
-    kinds = {"parquet": (".parquet",), "csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz")}
-    wanted = kinds.get(form)
-    other = tuple(suffix for kind, suffixes in kinds.items() if kind != form for suffix in suffixes)
-    if (wanted and not name.endswith(wanted)) or (not wanted and name.endswith(other)):
-        what = form if wanted else "JSON"
-        raise OptionError(
-            [f"--output {target.name}: {source} is {what}, and repair writes the kind that came in"],
-            advice="plaudit convert changes the kind",
-        )
 
 
 def _rows(source: str, options: RepairOptions) -> Iterator[Row]:
@@ -380,7 +366,7 @@ def undo(file: str | Path, *, output: str | Path) -> dict[str, Any]:
     source, target = str(file), Path(output)
     refuse_existing(target)
     header = ledger.opened(source)
-    _same_kind(source, target, header["form"])
+    refuse_other_kind(source, target, header["form"])
     table = header["form"] == "parquet"
     if (file_digest(Path(source)) if table else contents_digest(source)) != header["output"]:
         raise PlauditError(
