@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -158,3 +159,13 @@ def test_files_of_a_config_follow_the_scorer(tmp_path, capsys):
     assert run(["score", "length", "--config", path, "--output", str(tmp_path / "s.jsonl")]) == 0
     assert run(["evaluate", "--scores", str(tmp_path / "s.jsonl"), "--config", path]) == 0
     assert "name a scorer" in refused(capsys, "evaluate", "--config", path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_full_disk_behind_standard_output_is_one_line(file, more):
+    command = [sys.executable, "-m", "plaudit", "inspect", str(file), *more]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "plaudit: the output could not be written: No space left on device\n"

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from plaudit.errors import PlauditError
-from plaudit.folders import SEAL, is_sealed, publish, sealed_folders, write_file
+from plaudit.folders import SEAL, is_sealed, publish, refuse_unwritable, sealed_folders, write_file
 
 
 class Failing:
@@ -160,3 +160,11 @@ def test_a_folder_that_appears_meanwhile_is_left_alone(tmp_path):
     with pytest.raises(PlauditError, match="exists already"), publish(tmp_path / "E"):
         pass
     assert (tmp_path / "E").is_dir()
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(PlauditError, match="cannot be written"):
+        refuse_unwritable(tmp_path / "file" / "inside" / "deep")
+    refuse_unwritable(tmp_path / "new" / "deep")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]  # no trace

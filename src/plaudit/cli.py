@@ -1,5 +1,7 @@
 """The table of commands. Nothing here imports anything heavy: a command's file is loaded when it is used."""
 
+import errno
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -57,6 +59,8 @@ def run(argv: list[str]) -> int:
     try:
         command, bound = _parsed(app(), argv)
         result = command(*bound.args, **bound.kwargs)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk is told here, not by the interpreter when it ends
         return result if isinstance(result, int) else 0
     except CycloptsError as error:
         print(f"plaudit: {_plainly(error, argv)}", file=sys.stderr)
@@ -67,11 +71,30 @@ def run(argv: list[str]) -> int:
         note(f"plaudit: {error}")
         return error.exit_status
     except BrokenPipeError:
+        _forget_output()
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        _forget_output()
+        print(f"plaudit: the output could not be written: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("plaudit: interrupted", file=sys.stderr)
+        again = "; what was read is kept, every 128 rows: the same command goes on" if argv[:1] == ["audit"] else ""
+        print(f"plaudit: interrupted{again}", file=sys.stderr)
         return 130
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # nothing more can be written there
+
+
+def _forget_output() -> None:
+    """Let go of what standard output still holds: the interpreter would fail to write it once more when it ends."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):  # no standard output, or none that is a file
+        return
 
 
 def _parsed(table: Any, argv: list[str]) -> tuple[Any, Any]:

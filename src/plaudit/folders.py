@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import mkdtemp
 
 from plaudit.errors import PlauditError
 
@@ -33,6 +34,20 @@ def _sync(path: Path) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error  # the system call knows no name
     finally:
         os.close(handle)
+
+
+def refuse_unwritable(target: Path, advice: str = "") -> None:
+    """Refuse a place where nothing can be written, before long work: a folder is made there and removed again.
+
+    Raises:
+        PlauditError: what stands above it is a file, or the system refuses.
+    """
+    above = Path(target).absolute().parents
+    there = next(p for p in above if os.path.lexists(p))
+    try:
+        os.rmdir(mkdtemp(prefix=".plaudit-", dir=there))
+    except OSError as error:
+        raise PlauditError(f"{target} cannot be written: {there}: {error.strerror or error}", advice=advice) from error
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -481,6 +481,33 @@ def test_the_next_command_can_be_pasted(done, tmp_path, capsys):
     sure["length"] = {**sure["length"], "mere": False, "low": 0.01}
     show(sure, [str(tmp_path)], "out")
     assert "next: plaudit repair FILE --columns" in capsys.readouterr().err
+    show(sure, ["a.json", "b.parquet"], "out")
+    assert "next: plaudit repair FILE --columns 'prompt=my q' --audit out --output repaired-FILE" in (
+        capsys.readouterr().err
+    )
+    listed = {**sure, "rows": {**sure["rows"], "lists": sure["rows"]["audited"]}}
+    show(listed, ["a.json"], "out")
+    assert "--audit out --as-pairs --output repaired.json\n" in capsys.readouterr().err
+    show(listed, ["my a.csv"], "out")
+    assert (
+        "next: plaudit convert 'my a.csv' --columns 'prompt=my q' --to canonical --output 'my a.canonical.jsonl' && "
+        "plaudit repair 'my a.canonical.jsonl' --audit out --as-pairs --output repaired.jsonl\n"
+    ) in capsys.readouterr().err
+
+
+def test_many_rates_and_reasons_do_not_bury_the_verdict(done, capsys):
+    found = {**done[0].summary}
+    rates = {f"w{i}": {"rate": i / 100, "low": 0.0, "high": 0.5, "identified": i % 2 == 0} for i in range(41)}
+    found["noise"] = {"model": "annotator", "rates": rates}
+    found["left_out_reasons"] = {f"reason {i}": 1 for i in range(8)}
+    found["left_out"] = [{"where": "a.jsonl:1", "reason": "reason 0"}]
+    found["rows"] = {**found["rows"], "left_out": 8}
+    show(found, ["a.jsonl"], "out")
+    said = capsys.readouterr().err
+    shown = re.findall(r"wrong labels, annotator noise: (w\d+)", said)
+    assert shown == [f"w{i}" for i in range(40, 20, -2)]
+    assert "annotator noise: and 31 more (20 of them cannot be told): see audit.json" in said
+    assert "left out: 8 (1: reason 0; 1: reason 1; 1: reason 2; and 5 more), such as a.jsonl:1" in said
 
 
 @pytest.mark.slow

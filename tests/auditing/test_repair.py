@@ -734,3 +734,75 @@ def test_an_audit_whose_seal_says_nothing_of_a_file_is_refused(lines, tmp_path, 
     seal = tmp_path / "audit" / "seal.json"
     seal.write_text(json.dumps({"files": {"signals.parquet": {}}}))
     assert "is damaged" in refused(capsys, lines, "--audit", tmp_path / "audit", "--output", tmp_path / "b.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--doubtful", "G", "--treatment", "flip"), "--treatment does nothing without --output"),
+        (("--output", "b.jsonl", "--treatment", "decide"), "--treatment decide does nothing without --decisions F"),
+        (("--dry-run", "--treatment", "drop:above=0"), "every preference would be dropped"),
+        (("--output", "b.jsonl", "--treatment", "drop:above=0"), "every preference would be dropped"),
+    ],
+)
+def test_what_would_do_nothing_or_leave_nothing_is_refused(args, said, lines, capsys, monkeypatch):
+    monkeypatch.chdir(lines.parent)
+    before = sorted(lines.parent.iterdir())
+    assert said in refused(capsys, lines, "--audit", "audit", *args)
+    assert sorted(lines.parent.iterdir()) == before
+
+
+def test_undo_does_not_write_json_into_a_table(lines, capsys):
+    target, _ = repaired(capsys, lines)
+    said = refused(capsys, "--undo", target, "--output", lines.with_name("x.csv"))
+    assert "--output x.csv: " in said
+    assert "is JSON, and repair writes the kind that came in" in said
+    assert not lines.with_name("x.csv").exists()
+
+
+def test_a_decision_about_an_id_that_repeats_must_say_where(tmp_path, capsys):
+    """r0 and r1 stand in both files, on other texts: the audit knows the second ones as r0~2 and r1~2."""
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_text("".join(json.dumps(row | {"id": f"r{i}"}) + "\n" for i, row in enumerate(ROWS[:2])))
+    second.write_text("".join(json.dumps(row | {"id": f"r{i}"}) + "\n" for i, row in enumerate(ROWS[2:4])))
+    made([first, second], tmp_path / "audit", [1.0] * 4)
+    file = decided(second, {"id": "r1", "decision": "flip"})
+    status, _, err = plaudit(capsys, "repair", second, "--audit", tmp_path / "audit", "--decisions", file,
+                             "--output", tmp_path / "c.jsonl")  # fmt: skip
+    assert status == 2
+    assert "2 rows have the id 'r1'" in err
+    assert not (tmp_path / "c.jsonl").exists()
+    file = decided(second, {"id": "r1", "decision": "flip", "source": f"{second}:2"})
+    target, found = repaired(capsys, second, "--decisions", file, output="d.jsonl")
+    assert (found["flip"], [row["chosen"] for row in rows_of(target)]) == (1, ["4", "7"])
+    asked = tmp_path / "asked.jsonl"
+    plaudit(capsys, "repair", first, "--audit", tmp_path / "audit", "--doubtful", asked, "--doubtful-above", 0)
+    told = [json.loads(line) for line in asked.read_text().splitlines()]
+    filled = tmp_path / "filled.jsonl"
+    filled.write_text("".join(json.dumps(line | {"decision": "flip"}) + "\n" for line in told))
+    target, found = repaired(capsys, first, "--decisions", filled, output="e.jsonl")
+    assert (found["flip"], [row["chosen"] for row in rows_of(target)]) == (2, ["1", "3"])
+
+
+def test_a_second_repair_by_the_same_audit_is_warned_of(lines, capsys):
+    once = lines.with_name("once.jsonl")
+    audit = lines.with_name("audit")
+    assert plaudit(capsys, "repair", lines, "--audit", audit, "--treatment", "soften", "--output", once)[0] == 0
+    twice = ("repair", once, "--audit", audit, "--treatment", "soften", "--output", lines.with_name("twice.jsonl"))
+    status, _, err = plaudit(capsys, *twice)
+    assert (status, "was repaired by this very audit before" in " ".join(err.split())) == (0, True)
+
+
+def test_no_doubtful_pair_writes_no_file_and_lists_are_decided_on_as_pairs(lines, tmp_path, capsys):
+    audit, file = lines.with_name("audit"), lines.with_name("none.jsonl")
+    args = ("repair", lines, "--audit", audit, "--doubtful", file, "--doubtful-above", 1)
+    status, _, err = plaudit(capsys, *args)
+    assert (status, file.exists()) == (0, False)
+    assert "no pair is doubtful by that measure" in " ".join(err.split())
+    path = tmp_path / "lists" / "l.jsonl"
+    path.parent.mkdir()
+    path.write_text("".join(json.dumps(row) + "\n" for row in LISTS))
+    made([path], path.with_name("audit"), [-1.0] * len(comparisons([path])))
+    said = plaudit(capsys, "repair", path, "--audit", path.with_name("audit"), "--doubtful", path.with_name("d.jsonl"))
+    command = next(line for line in said[2].splitlines() if "--decisions" in line)
+    assert "--as-pairs" in said[2][said[2].index(command) :].replace("\n", " ")

@@ -85,6 +85,26 @@ def test_nothing_kept_is_bad_input(tmp_path, capsys):
     assert "nowhere.jsonl: no such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("name", "body"), [("a.json", "[]\n"), ("a.csv", "prompt,chosen,rejected\n")])
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_file_without_rows_is_named(name, body, more, file, tmp_path, capsys):
+    (tmp_path / name).write_text(body)
+    assert run(["inspect", str(tmp_path / name), *more]) == 2
+    assert capsys.readouterr().err == f"plaudit: {tmp_path / name}: holds no rows\n"
+    assert run(["inspect", str(file), str(tmp_path / name), *more]) == 0
+    assert f"{name}: holds no rows" in capsys.readouterr().err
+
+
+def test_rows_of_another_encoding_are_counted_together(tmp_path, capsys):
+    texts = ["caf\xe9", "longer caf\xe9", "na\xefve", "\xfcber"]
+    rows = [json.dumps({"prompt": text, "chosen": "b", "rejected": "c"}, ensure_ascii=False) for text in texts]
+    (tmp_path / "a.jsonl").write_bytes("\n".join([*rows, json.dumps(GOOD[0])]).encode("latin-1"))
+    assert run(["inspect", str(tmp_path / "a.jsonl"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["files"][0]["reasons"] == {"not UTF-8": 4}
+    assert found["rejects"][0]["reason"] == "not UTF-8: byte 0xe9 at byte 15"
+
+
 def test_columns_and_layouts(tmp_path, capsys):
     rows = [{"question": g["prompt"], "good": g["chosen"], "bad": g["rejected"]} for g in GOOD]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))

@@ -1,6 +1,7 @@
 """A prompt that stands in a column of an unknown name is never left out in silence."""
 
 import json
+import re
 
 import pytest
 
@@ -44,3 +45,14 @@ def test_a_proposal_names_no_column_twice():
     assert proposal([{"x": 1}]) == "prompt=...,chosen=...,rejected=..."
     assert proposal([{"prompt": 1, "chosen": "a", "rejected": 2}]) == "prompt=...,rejected=..."
     assert proposal([{"prompt": "1", "chosen": "a", "rejected": "b"}]) == "prompt=...,chosen=...,rejected=..."
+
+
+def test_a_misspelt_name_is_told_before_the_wrong_way_round_and_a_forgotten_column_beside_those_given(tmp_path):
+    with pytest.raises(OptionError, match="did you mean 'prompt'"):
+        renames("promt=question,chosen=good,rejected=bad")
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps({"question": "Why?", "good": "So.", "bad": "No."}) + "\n")
+    with pytest.raises(DataError) as caught:
+        list(read(file, columns={"question": "prompt", "good": "chosen"}))
+    assert "--columns prompt=question,chosen=good,rejected=bad" in str(caught.value)
+    assert set(re.search(r"their keys are ([^;]*);", str(caught.value))[1].split(", ")) == {"bad", "good", "question"}

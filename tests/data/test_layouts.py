@@ -274,3 +274,14 @@ def test_records_are_of_two_kinds():
         for r in parse(name, row)
     }
     assert kinds == {Preference, Steps}
+
+
+def test_a_flipped_helpsteer2_pair_of_conversations_keeps_no_strength_for_the_other_side():
+    turns = lambda text: [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": text}]  # noqa: E731
+    row = {"chosen": turns("Hello."), "rejected": turns("What?"), "preference_strength": 3}
+    part = catalog.load("plaudit.data.layouts", "helpsteer2_preference")
+    (record,) = part.parse(row, where="a:1")
+    swapped = part.swap(dict(row), record)
+    (flipped,) = part.parse(swapped, where="a:1")
+    assert (record.strength, flipped.strength) == (3, -3)
+    assert part.swap(dict(swapped), flipped) == row

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 
 import _plain_layout
 import pyarrow as pa
@@ -286,3 +287,10 @@ def test_an_array_without_its_end(tmp_path):
     ]:
         (tmp_path / "a.json").write_bytes(text)
         assert [row.reason for row in read(tmp_path / "a.json")] == reasons
+
+
+def test_a_pipe_is_refused_before_a_byte_is_taken_from_it(tmp_path):
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match="a pipe or a device"):
+        list(read(pipe, limits=LIMITS))

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from audit_document import document, shown, signals
+from plaudit.data.checks import annotators
 from plaudit.report.pages.audit import page
+from plaudit.report.pages.audit_checks import ASK
 from plaudit.report.pages.grids import grids
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -155,6 +157,48 @@ def test_votes_that_length_beats_send_to_a_stronger_committee(columns):
     assert "cannot be told apart" not in words(html)
 
 
+@pytest.mark.parametrize("low", [0.46, 0.62])
+def test_length_alone_is_one_number_on_the_page_blind_or_not(columns, low):
+    found = document(columns)
+    found["accuracy"] = {"score": low + 0.05, "low": low, "high": low + 0.1, "n": 500}
+    found["length"] = {"prefers": "shorter", "score": 0.553, "sides": 0.5, "ahead": 0.01, "low": -0.03, "high": 0.05,
+                       "mere": False}  # fmt: skip
+    found["data_checks"]["skews"] = {**found["data_checks"]["check note"], "value": {"length_only": 0.451}}
+    said = words(page(found, columns, []))
+    assert "For comparison: the shorter response alone agrees with 55.3 %, a coin with 50 %." in said
+    assert "The shorter response alone agrees with 55.3 % of the labels; the committee is ahead by +1.0 points" in said
+    assert "alone agrees with 45.1 %" not in said
+    del found["length"]
+    assert "the longer response alone agrees with 45.1 %" in words(page(found, columns, []))
+
+
+@pytest.mark.parametrize("noise", ["annotator", "uniform"])
+def test_the_annotators_are_told_in_words_and_asked_for_once(columns, noise):
+    assert annotators.ASK == ASK  # one text in two rooms, neither of which imports the other
+    found = document(columns)
+    found["noise"]["model"] = noise
+    each = {"judgements": 9, "first_wins": 0.5, "first_wins_low": 0.4, "first_wins_high": 0.6, "first_wins_of": 8}
+    value = {"alpha": 0.5, "alpha_strict": 0.6, "alpha_strict_low": 0.5, "alpha_strict_high": 0.7, "pairs_strict": 7,
+             "each": {"ann": each, "first_wins": each}}  # fmt: skip
+    check = {"status": "warn", "text": "two", "value": value, "count": 0, "ids": [], "advice": f"look at them{ASK}"}
+    found["data_checks"]["annotators"] = check
+    said = words(page(found, columns, []))
+    assert ("Look at them, and audit with --noise annotator" in said) == (noise != "annotator")
+    assert ("Look at them." in said) == (noise == "annotator")
+    assert "Krippendorff's alpha without ties 0.600 (0.500 to 0.700)" in said
+    assert "every annotator annotator judgements first wins judgements that show an order ann 9 0.500 (" in said
+    assert "8 first_wins 9 0.500 (" in said  # an annotator of that name keeps it
+    assert "alpha strict" not in said
+
+
+def test_folds_whose_votes_say_nothing_are_counted(columns):
+    found = document(columns)
+    found["temperature"] = {str(fold): None for fold in range(5)}
+    said = words(page(found, columns, []))
+    assert "per fold infinite in 5 of 5 folds (the votes say nothing)" in said
+    assert said.count("the votes say nothing") == 1
+
+
 def test_a_lead_over_length_that_is_not_sure_is_in_the_title_and_people_go_first(columns):
     found = document(columns)
     found["length"] = {"prefers": "longer", "score": 0.6, "sides": 0.5, "ahead": 0.047, "low": -0.055, "high": 0.149,
@@ -233,6 +277,38 @@ def test_the_commands_name_the_file_when_there_is_one(columns):
     assert "FILE a file" not in said
     found["sources"] = {"a\u202eb.csv": found["sources"]["my pairs.csv"]}
     assert "plaudit repair FILE --audit D" in words(page(found, columns, []))
+
+
+def test_copies_of_files_of_several_kinds_keep_their_own_ending(columns):
+    found = document(columns)
+    voice = found["sources"]["one.jsonl"]
+    found["sources"] = {"a.json": voice, "b.parquet": voice}
+    said = commands(page(found, columns, []))
+    assert "plaudit repair FILE --audit D --output repaired-FILE" in said
+    assert "plaudit repair --undo repaired-FILE --output original-FILE" in said
+    found["sources"] = {"a.csv": voice, "b.csv": voice}
+    assert "plaudit repair FILE --audit D --output repaired.csv" in commands(page(found, columns, []))
+
+
+@pytest.mark.parametrize(("file", "first"), [("a.jsonl", ""), ("a.csv", "plaudit convert a.csv --layout trl")])
+def test_lists_are_repaired_as_pairs(columns, file, first):
+    from plaudit.cli import app
+
+    found = document(columns)
+    found["sources"] = {file: found["sources"]["one.jsonl"]}
+    found["options"] = {"layout": "trl"}
+    found["rows"] |= {"audited": 10, "lists": 6}
+    said = commands(page(found, columns, []))
+    for command in said:
+        app().parse_args(shlex.split(command)[1:], exit_on_error=False, print_error=False)
+    source, at = "a.canonical.jsonl" if first else "a.jsonl --layout trl", said.index
+    repair = f"plaudit repair {source} --audit D --as-pairs --output repaired.jsonl"
+    assert "plaudit train repaired.jsonl --model tiny --output-dir model" in said
+    convert = [c for c in said if "convert" in c]
+    assert bool(convert) == bool(first)
+    assert all(c.startswith(first) and at(c) < at(repair) for c in convert)
+    found["rows"]["lists"] = 5
+    assert not any("--as-pairs" in c for c in commands(page(found, columns, [])))
 
 
 def test_the_commands_carry_what_was_asked_for(columns):

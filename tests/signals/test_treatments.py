@@ -226,6 +226,22 @@ def test_every_mistake_in_the_names_is_told_at_once():
     assert len(caught.value.mistakes) == 4
     assert "did you mean 'flip'" in str(caught.value)
     assert "soft-margin" in str(caught.value)
+    assert "decide" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("margin:mode=foo", "margin: mode must be signed, abs_after_flip or clamp0, not 'foo'"),
+        ("flip:above=much", "flip: above cannot be 'much', which is not a number"),
+        ("flip:above=nan", "flip: above cannot be 'nan', which is not a number"),
+        ("margin:scale=inf", "margin: scale cannot be 'inf', which is not a finite number"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_it_may_be(word, said):
+    with pytest.raises(OptionError) as caught:
+        steps([word])
+    assert str(caught.value) == f"treatment {said}"
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -24,6 +24,7 @@ from plaudit.data.options import given
 from plaudit.data.split import group_digest
 from plaudit.data.tally import first_alike, first_opposed
 from plaudit.errors import OptionError, PlauditError, all_of
+from plaudit.folders import refuse_unwritable
 from plaudit.models.backbone import refuse_unknown
 from plaudit.models.device import refuse_absent
 from plaudit.models.foreign import adapter_base
@@ -136,6 +137,10 @@ def ready(options: AuditOptions, output_dir: str | Path | None) -> None:
         raise OptionError(mistakes)
     if output_dir is not None and Path(output_dir).exists():
         raise PlauditError(f"{output_dir} exists already", advice="choose another --output-dir, or remove it first")
+    if output_dir is not None:
+        refuse_unwritable(Path(output_dir), "choose another --output-dir")
+    if not options.scorer:
+        refuse_unwritable(cache.folder_of(options.cache), "name another --cache, or set PLAUDIT_CACHE")
     _look_up(options)
 
 

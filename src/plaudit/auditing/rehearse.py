@@ -22,9 +22,9 @@ TRIED = 24  # preferences that are really read
 RANK = TrainOptions.model_fields["lora_r"].default
 
 
-def rehearse(files: Sequence[str], options: AuditOptions) -> dict[str, Any]:
+def rehearse(files: Sequence[str], options: AuditOptions, output_dir: str | None = None) -> dict[str, Any]:
     """Counts, and estimates from reading a few preferences; nothing is written."""
-    ready(options, None)
+    ready(options, output_dir)
     benchmark(options.against)
     material = gather(
         files, layout=options.layout, columns=renames(options.columns), by=options.group_by,

@@ -23,7 +23,7 @@ from plaudit.data.options import given
 from plaudit.data.patch import Edit, entry, patch
 from plaudit.data.patch import undo as undone
 from plaudit.data.patch_edits import Plan
-from plaudit.data.patch_files import Part, parts, refuse_existing
+from plaudit.data.patch_files import Part, parts, refuse_existing, refuse_other_kind
 from plaudit.data.patch_rows import LIST, Manner
 from plaudit.data.patch_spans import contents, contents_digest, digested, spans
 from plaudit.data.read import Row, read
@@ -31,7 +31,7 @@ from plaudit.data.sources import BOM, form_of, kind_of
 from plaudit.errors import OptionError, PlauditError
 from plaudit.folders import file_digest
 from plaudit.records import Preference
-from plaudit.signals.recipes import Step, steps
+from plaudit.signals.recipes import PERSON, Step, steps
 from plaudit.signals.votes import Signals
 
 DEFAULT = "default"  # the preset of signals.recipes that is applied when nothing is asked for
@@ -95,7 +95,7 @@ def repair(
     source = str(file)
     target = None if output is None else Path(output)
     plan = steps(treatment or (() if options.decisions else (DEFAULT,)))
-    form = _ready(source, target, options)
+    form = _ready(source, target, options, plan if treatment else [])
     signals, summary = store.load(audit)
     rulings, seen, elsewhere = _ruled(source, audit, signals, plan, options)
     if options.doubtful is not None and seen.doubtful and not options.dry_run:
@@ -161,9 +161,13 @@ def _empty(job: Plan, form: str) -> tuple[str, ...]:
     return tuple(n for n in job.columns if n not in job.carried) if form in ("csv", "parquet") else ()
 
 
-def _ready(source: str, target: Path | None, options: RepairOptions) -> str:
-    """Refuse at once what would fail later; how the rows lie in the file."""
+def _ready(source: str, target: Path | None, options: RepairOptions, asked: Sequence[Step]) -> str:
+    """Refuse at once what would fail later, or do nothing of what was `asked`; how the rows lie in the file."""
     mistakes = []
+    if any(step.name == PERSON for step in asked) and options.decisions is None:
+        mistakes.append(f"--treatment {PERSON} does nothing without --decisions F")
+    elif asked and target is None and options.doubtful is not None and not options.dry_run:
+        mistakes.append("--treatment does nothing without --output")
     if target is None and options.doubtful is None and not options.dry_run:
         mistakes.append("where to? name --output F, or --doubtful F for the pairs that a person should look at")
     if options.doubtful is None and "doubtful_above" in given(options):
@@ -179,25 +183,11 @@ def _ready(source: str, target: Path | None, options: RepairOptions) -> str:
         advice = f"plaudit convert {source} --to canonical --output pairs.jsonl, and audit that"
         raise OptionError([f"--as-pairs: not in {form}"], advice=advice)
     if target is not None:
-        _same_kind(source, target, form)
+        refuse_other_kind(source, target, form)
         refuse_existing(target, ledger.ledger_of(target))
     if options.doubtful is not None:
         refuse_existing(options.doubtful)
     return form
-
-
-def _same_kind(source: str, target: Path, form: str) -> None:
-    """The repaired file is of the kind that came in: its name must not say another."""
-    name = target.name.lower()
-    kinds = {"parquet": (".parquet",), "csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz")}
-    wanted = kinds.get(form)
-    other = tuple(suffix for kind, suffixes in kinds.items() if kind != form for suffix in suffixes)
-    if (wanted and not name.endswith(wanted)) or (not wanted and name.endswith(other)):
-        what = form if wanted else "JSON"
-        raise OptionError(
-            [f"--output {target.name}: {source} is {what}, and repair writes the kind that came in"],
-            advice="plaudit convert changes the kind",
-        )
 
 
 def _rows(source: str, options: RepairOptions) -> Iterator[Row]:
@@ -245,13 +235,14 @@ def _edits(source: str, form: str, job: Plan, options: RepairOptions) -> Iterato
 
 
 def _rehearse(source: str, form: str, job: Plan, options: RepairOptions) -> None:
-    """Count what would be done."""
+    """Count what would be done, and refuse what the repair itself would."""
     if form == "parquet":
         for _ in patch_table.batches(source, _rows(source, options), job, patch_table.shape_of(source, _names(job))):
             pass
     else:
         for _ in _edits(source, form, job, options):
             pass
+    _something_left(source, job)
 
 
 def _names(job: Plan) -> list[str]:
@@ -354,6 +345,7 @@ def undo(file: str | Path, *, output: str | Path) -> dict[str, Any]:
     source, target = str(file), Path(output)
     refuse_existing(target)
     header = ledger.opened(source)
+    refuse_other_kind(source, target, header["form"])
     table = header["form"] == "parquet"
     if (file_digest(Path(source)) if table else contents_digest(source)) != header["output"]:
         raise PlauditError(

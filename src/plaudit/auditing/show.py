@@ -12,7 +12,7 @@ from plaudit.report.pages import audit_commands as commands
 from plaudit.report.pages import audit_words as words
 from plaudit.report.pages.audit_apart import apart
 
-ENDINGS = (".jsonl.gz", ".json.gz", ".csv.gz", ".tsv.gz", ".json", ".csv", ".tsv", ".parquet")
+NAMES, REASONS = 10, 3  # rates of wrong labels by name, and reasons why rows were left out, that are shown
 MARK = {"warn": "!", "note": "·", "ok": "ok", "skip": "-"}
 
 
@@ -55,10 +55,10 @@ def _next(found: Mapping[str, Any], files: Sequence[str], output_dir: str, again
     if against:
         found = {**found, "options": {**found["options"], "against": against}}
     one = files[0] if len(files) == 1 and not Path(files[0]).is_dir() else ""
-    target = quote(one) if one else "FILE"
-    ending = next((e for e in ENDINGS if one.lower().endswith(e)), ".jsonl")
-    reading = commands.flags(found, commands.READING)
-    repair = f"plaudit repair {target}{reading} --audit {quote(output_dir)} --output repaired{ending}"
+    names = list(found["sources"]) if any(Path(file).is_dir() for file in files) else files
+    how = commands.way(found, one, names)
+    repair = f"plaudit repair {how.file}{how.reading} --audit {quote(output_dir)}{how.pairs} --output repaired{how.end}"
+    repair = f"{how.first} && {repair}" if how.first else repair
     everything, beside = " ".join(map(quote, files)), output_dir.rstrip("/\\")
     if commands.doubtful(found):
         terminal.note(f"next: {commands.stronger(found, everything, quote(f'{beside}-stronger'))}")
@@ -97,12 +97,18 @@ def _length(found: Mapping[str, Any]) -> None:
 
 
 def _rates(noise: Mapping[str, Any]) -> None:
-    """The rate of wrong labels of every name; each says for itself whether the votes can tell it."""
-    by = f"{noise['model']} noise" if not noise.get("by") else f"by {noise['by']}"
-    for name, rate in noise.get("rates", {}).items():
+    """The rate of wrong labels by name, the largest first; of many names only those that the votes can tell."""
+    by = terminal.clean(f"{noise['model']} noise" if not noise.get("by") else f"by {noise['by']}")
+    rates = sorted(noise.get("rates", {}).items(), key=lambda row: -row[1]["rate"] if row[1]["identified"] else 1)
+    told = [row for row in rates if row[1]["identified"]]
+    shown = rates if len(rates) <= NAMES else told[:NAMES]
+    for name, rate in shown:
         span = f"{rate['low']:.1%} to {rate['high']:.1%}"
-        told = f"{rate['rate']:.1%} of labels wrong ({span})" if rate["identified"] else f"somewhere in {span}"
-        terminal.note(f"rate of wrong labels, {terminal.clean(by)}: {terminal.clean(name, 80)}: {told}")
+        text = f"{rate['rate']:.1%} of labels wrong ({span})" if rate["identified"] else f"somewhere in {span}"
+        terminal.note(f"rate of wrong labels, {by}: {terminal.clean(name, 80)}: {text}")
+    if more := len(rates) - len(shown):
+        untold = f" ({len(rates) - len(told):,} of them cannot be told)" if len(told) < len(rates) else ""
+        terminal.note(f"rate of wrong labels, {by}: and {more:,} more{untold}: see audit.json")
 
 
 def _voters(found: Mapping[str, Any]) -> str:
@@ -152,5 +158,7 @@ def _notes(found: Mapping[str, Any]) -> None:
     left = found["rows"]["left_out"]
     if left:
         first = found["left_out"][0]
-        why = "; ".join(f"{n:,}: {reason}" for reason, n in list(found["left_out_reasons"].items())[:3])
+        reasons = found["left_out_reasons"]
+        why = "; ".join(f"{n:,}: {reason}" for reason, n in list(reasons.items())[:REASONS])
+        why += f"; and {len(reasons) - REASONS:,} more" if len(reasons) > REASONS else ""
         terminal.note(f"left out: {left:,} ({why}), such as {first['where']}: {first['reason']}")

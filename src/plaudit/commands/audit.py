@@ -32,7 +32,7 @@ def audit(
     from plaudit.report import terminal
 
     if options.dry_run:
-        expected = rehearse(files, options)
+        expected = rehearse(files, options, output_dir)
         terminal.document(expected) if json else show_plan(expected)
         return 0
     found = price(files, output_dir=output_dir, options=options, on_checks=None if json else show_checks)

@@ -71,11 +71,13 @@ def convert(
 def _records(
     rows: "Iterable[Row]", counts: Counter[str], reasons: Counter[str], rejects: list[dict[str, str]]
 ) -> "Iterator[Record]":
+    from plaudit.data.decode import without_place
+
     for row in rows:
         counts["rows"] += 1
         counts["kept" if row.kept else "rejected"] += 1
         if row.reason is not None:
-            reasons[row.reason] += 1
+            reasons[without_place(row.reason)] += 1
             if len(rejects) < LISTED:
                 rejects.append({"where": row.where, "reason": row.reason})
         counts["records"] += len(row.records)

@@ -34,7 +34,7 @@ def inspect(
     from plaudit.commands._inspect_tables import show
     from plaudit.data.outline import outline
     from plaudit.data.tally import summary
-    from plaudit.report.terminal import document
+    from plaudit.report.terminal import clean, document, note
 
     tokens, rows = _counted(_rows(files, options), options)
     rejects, partly = list[dict[str, str]](), list[dict[str, str]]()
@@ -46,9 +46,20 @@ def inspect(
     across = _across(found, summaries)
     if json:
         document({"files": summaries, "rejects": rejects, "partly_used": partly, "across": across})
-    else:
+    elif summaries:
         show(summaries, rejects, partly, across)
+    for file in _without_rows(files, found):
+        note(f"plaudit: {clean(file)}: holds no rows")
     return 0 if any(count.kept for count in found.files) else 2
+
+
+def _without_rows(files: list[str], found: "Outline") -> list[str]:
+    """The files in which nothing stands that a row could be: an empty array, a csv header alone."""
+    from plaudit.data.opening import files_of
+
+    some = {count.path for count in found.files}
+    each = [file for path in files for file in ([path] if path.startswith("hub:") else files_of(path))]
+    return [file for file in dict.fromkeys(each) if file not in some]
 
 
 def _rows(files: list[str], options: InspectOptions) -> "Iterable[Row]":

@@ -10,6 +10,7 @@ from plaudit.data.limits import LIMITS, Limits
 
 _decode = msgspec.json.Decoder().decode
 _BYTE = re.compile(r"\(byte (\d+)\)")
+_PLACE = re.compile(r"(: byte 0x[0-9a-f]{2})? at byte \d+$")
 _KINDS = {list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
 
 
@@ -44,6 +45,15 @@ def decode(raw: bytes, limits: Limits = LIMITS) -> dict[str, Any]:
         if ends != keys:
             _refuse_repeated_keys(raw)
     return row
+
+
+def without_place(reason: str) -> str:
+    """A reason without the byte at which its row is broken: rows that are broken alike are counted together.
+
+    >>> without_place("not UTF-8: byte 0xe9 at byte 65"), without_place("broken JSON: a raw NUL at byte 3")
+    ('not UTF-8', 'broken JSON: a raw NUL')
+    """
+    return _PLACE.sub("", reason)
 
 
 def _too_deep(limits: Limits) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plaudit.data.decode import without_place
 from plaudit.data.pairs import carries_columns
 from plaudit.data.read import Row
 from plaudit.data.solutions import Solutions
@@ -180,7 +181,8 @@ def _count(count: FileCount, row: Row) -> None:
         count.kept += 1
         count.partly += row.reason is not None
     if row.reason is not None:
-        reason = row.reason if len(count.reasons) < 1000 or row.reason in count.reasons else OTHER
+        reason = without_place(row.reason)
+        reason = reason if len(count.reasons) < 1000 or reason in count.reasons else OTHER
         count.reasons[reason] = count.reasons.get(reason, 0) + 1
     for record in row.records:
         if isinstance(record, Preference):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plaudit.data.sinks import claim
-from plaudit.errors import PlauditError
+from plaudit.errors import OptionError, PlauditError
 
 
 class Part:
@@ -43,6 +43,20 @@ def refuse_existing(*targets: Path) -> None:
     for target in targets:
         if target.exists() or target.is_symlink():
             raise PlauditError(f"{target} exists already", advice="choose another name, or remove it first")
+
+
+def refuse_other_kind(source: str, target: Path, form: str) -> None:
+    """Raise where the name of what is written says another kind than that of the file that came in."""
+    name = target.name.lower()
+    kinds = {"parquet": (".parquet",), "csv": (".csv", ".tsv", ".csv.gz", ".tsv.gz")}
+    wanted = kinds.get(form)
+    other = tuple(suffix for kind, suffixes in kinds.items() if kind != form for suffix in suffixes)
+    if (wanted and not name.endswith(wanted)) or (not wanted and name.endswith(other)):
+        what = form if wanted else "JSON"
+        raise OptionError(
+            [f"--output {target.name}: {source} is {what}, and repair writes the kind that came in"],
+            advice="plaudit convert changes the kind",
+        )
 
 
 @contextmanager

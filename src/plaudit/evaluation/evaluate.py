@@ -27,6 +27,7 @@ from plaudit.evaluation.options import EvaluateOptions
 from plaudit.evaluation.suites import _grade
 from plaudit.evaluation.trained import Trained
 from plaudit.evaluation.units import Gathered, Rated, file_of, gather, outcomes_of
+from plaudit.folders import refuse_unwritable
 from plaudit.metrics.agreement import spearman, spearman_interval
 from plaudit.metrics.outcomes import Result, result
 from plaudit.records import Preference
@@ -133,6 +134,8 @@ def _refuse_contradictions(scorer: Any, inputs: list, suites: list[str], asked: 
         mistakes.append("--suite-data is about --suite, which is not named")
     if asked.output_dir and Path(asked.output_dir).exists():
         mistakes.append(f"{asked.output_dir} exists already")
+    elif asked.output_dir:
+        refuse_unwritable(Path(asked.output_dir))
     if mistakes:
         raise OptionError(mistakes, advice="as in `plaudit evaluate SCORER FILE...` or `--suite rmb --suite-data DIR`")
 

@@ -15,6 +15,7 @@ from plaudit.signals.targets import Targets, unchanged
 
 ROOM = "plaudit.signals.treatments"
 SIGNALS = ("mean", "p_disagree", "p_wrong")  # what conditions are about
+PERSON = "decide"  # the treatment that obeys a person's decisions; nobody asks for it by name
 PRESETS: dict[str, tuple[str, ...]] = {
     "default": ("mend",),
     "flip-10": ("flip:quantile=0.1",),
@@ -42,15 +43,18 @@ def steps(asked: Iterable[str]) -> list[Step]:
     """
     out: list[Step] = []
     mistakes: list[str] = []
+    unknown = False  # a name, not an option of one
     for word in asked:
         for text in PRESETS.get(word, (word,)):
             try:
                 out.append(_step(text))
             except OptionError as error:
                 mistakes += error.mistakes
+                unknown |= bool(error.advice)
     if mistakes:
-        known = sorted([*(name.replace("_", "-") for name in catalog.names(ROOM)), *PRESETS])
-        raise OptionError(mistakes, advice="known treatments: " + ", ".join(known))
+        own = (name.replace("_", "-") for name in catalog.names(ROOM) if name != PERSON)
+        known = "known treatments: " + ", ".join(sorted([*own, *PRESETS]))
+        raise OptionError(mistakes, advice=known if unknown else "")
     return out
 
 
@@ -71,21 +75,26 @@ def _step(text: str) -> Step:
             continue
         try:
             options[key] = _value(value, hints.get(key, float))
-        except ValueError:
-            mistakes.append(f"treatment {name}: {key} cannot be {value!r}")
+        except ValueError as error:
+            mistakes.append(f"treatment {name}: {key} {error}")
     if mistakes:
         raise OptionError(mistakes)
     return Step(name, options)
 
 
 def _value(text: str, hint: Any) -> Any:
+    """The option's value; a ValueError says in words what it must be."""
     if get_origin(hint) is Literal:
-        if text not in get_args(hint):
-            raise ValueError(text)
+        known = get_args(hint)
+        if text not in known:
+            raise ValueError(f"must be {', '.join(known[:-1])} or {known[-1]}, not {text!r}")
         return text
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = np.nan
     if not np.isfinite(number):
-        raise ValueError(text)
+        raise ValueError(f"cannot be {text!r}, which is not a {'finite ' if np.isinf(number) else ''}number")
     return number
 
 

@@ -26,6 +26,7 @@ ENOUGH_EACH = 5  # and judgements of such pairs by the annotator
 PULL = 4.0  # judgements of pooled skill added to each annotator's
 DRAWS = 200
 MOST = 50  # annotators listed
+ASK = ", and audit with --noise annotator so that p_wrong knows them"  # what an audit with it need not be told
 LEANING = 0.1  # least difference from the median annotator that is named
 
 
@@ -80,7 +81,7 @@ def _finding(value: dict[str, Any], odd: dict[str, str], ids: tuple[str, ...], c
         name, why = next(iter(odd.items()))
         more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
         text += f"; suspicious: {judgements.brief(name)} ({why}){more}"
-        advice = "look at what these annotators judged, and audit with --noise annotator so that p_wrong knows them"
+        advice = f"look at what these annotators judged{ASK}"
         return Finding("annotators", "warn", text, value, ids, count, advice)
     low = value["alpha"] is not None and value["alpha"] < 0.4
     advice = "labels this noisy cap what any model can reach: soften them, plaudit repair FILE --audit D" if low else ""

@@ -11,14 +11,14 @@ from plaudit.report import svg_inline as draw
 from plaudit.report.diff import APART, Piece, difference
 from plaudit.report.pages import audit_commands as commands
 from plaudit.report.pages import audit_words as words
+from plaudit.report.pages.audit_checks import checks, skipped
+from plaudit.report.pages.audit_facts import facts, member
 from plaudit.report.pages.frame import Visible, fitting, lines, name, render
-from plaudit.report.pages.grids import grids
 
 START = 70  # characters of a prompt in the line of a folded pair
 PROMPT, RESPONSE = 6_000, 16_000  # bytes of a pair's texts in the page, escapes counted: twenty pairs stay below 2 MB
-OPEN, IDS, MEMBERS, LEFT = 5, 10, 40, 20  # pairs unfolded at first; ids listed of a check; members; rows left out
+OPEN, MEMBERS, LEFT = 5, 40, 20  # pairs unfolded at first; members; rows left out
 GROUPS = 24  # groups of fair weights in the table
-ORDER = ("warn", "note", "ok")
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ def page(document: Mapping[str, Any], signals: Mapping[str, NDArray], shown: Seq
         spread=_spread(mean, np.asarray(signals["std"], float)),
         shares=draw.shares("Verdicts", {k: int(document["verdicts"][k]) for k in words.MEANING}),
         verdicts=_verdicts(document), pairs=[_pair(*s, i) for i, s in enumerate(_distinct(shown))],
-        checks=_checks(document["data_checks"]), skipped=_skipped(document["data_checks"]),
-        committee=_committee(document), facts=words.facts(document), ties=words.ties(document),
+        checks=checks(document), skipped=skipped(document["data_checks"]),
+        committee=_committee(document), facts=facts(document), ties=words.ties(document),
         counted=words.counted, words_of=commands.parts,
-        agreed=words.agreed(document["data_checks"]), company=words.company(document["data_checks"]),
+        agreed=words.agreed(document["data_checks"]), company=words.company(document),
         left_out=[_left(row) for row in document["left_out"][:LEFT]],
         sources=_voices(document["sources"]), annotators=_voices(document["annotators"]),
         tags=[(name(tag), {**own, "rows": _voices(own["values"])}) for tag, own in document.get("tags", {}).items()],
@@ -98,25 +98,8 @@ def _voices(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"name": key, **row, "shares": bar(row)} for key, row in found.items()]
 
 
-def _checks(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Checks with something to say, the most urgent first."""
-    ran = [(check["status"], key, check) for key, check in found.items() if check["status"] in ORDER]
-    return [
-        {
-            "status": status, "label": words.STATUS[status], "title": name(key.replace("_", " ").capitalize()),
-            "text": check["text"], "advice": check["advice"], "grids": grids(check["value"]),
-            "ids": [name(i) for i in check["ids"][:IDS]], "count": check["count"],
-        }
-        for status, key, check in sorted(ran, key=lambda row: ORDER.index(row[0]))
-    ]  # fmt: skip
-
-
-def _skipped(found: Mapping[str, Mapping[str, Any]]) -> list[tuple[Visible, str]]:
-    return [(name(key.replace("_", " ")), c["text"]) for key, c in found.items() if c["status"] not in ORDER]
-
-
 def _committee(document: Mapping[str, Any]) -> dict[str, Any]:
-    members = [{**m, "name": words.member(m["name"])} for m in document["members"][:MEMBERS]]
+    members = [{**m, "name": member(m["name"])} for m in document["members"][:MEMBERS]]
     square = [row[:MEMBERS] for row in document["likeness"]["members"][:MEMBERS]]
     return {
         "members": members, "more": len(document["members"]) - len(members),

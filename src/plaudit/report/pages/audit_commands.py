@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from plaudit.report.pages.audit_words import behind, blind, counted, few, mere_length, near_length, seen, voter
@@ -13,31 +14,92 @@ READING = ("layout", "columns")  # options without which another command reads t
 LONGEST = 400  # characters of an option's value in a command
 FILES = 50  # files that audit.json lists; with so many nobody knows whether there are more
 _PART = re.compile(r"""(?:[^ '"]|'[^']*'|"[^"]*")+""")
-_SUFFIX = re.compile(r"\.(jsonl|json|csv|tsv|parquet)$")
+_SUFFIX = re.compile(r"\.(jsonl|json|csv|tsv|parquet)(\.gz)?$")
+_TABLE = re.compile(r"\.(csv|tsv|parquet)(\.gz)?$")
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a file of this audit is repaired: `first` is a command that goes before, empty where none is needed.
+
+    `reading` and `pairs` are options for `file`; `end` follows the names of copies: an ending, or -FILE.
+    """
+
+    first: str
+    file: str
+    reading: str
+    pairs: str
+    end: str
+
+
+def way(found: Mapping[str, Any], file: str, names: Sequence[str]) -> Way:
+    """How `file` is repaired (FILE stands for it where it is empty); `names` are those of all audited files.
+
+    >>> way({"rows": {"lists": 9, "audited": 9}}, "a.csv", ["a.csv"]).first
+    'plaudit convert a.csv --to canonical --output a.canonical.jsonl'
+    >>> way({"rows": {}}, "", ["a.json", "b.parquet"]).end
+    '-FILE'
+    """
+    one, reading = shlex.quote(file) if file else "FILE", flags(found, READING)
+    endings = sorted({ending(name) for name in names}) or [".jsonl"]
+    end = endings[0] if len(endings) == 1 else "-FILE"
+    if not lists(found):
+        return Way("", one, reading, "", end)
+    if not any(map(_TABLE.search, endings)):
+        return Way("", one, reading, " --as-pairs", end)
+    copy = shlex.quote(f"{_stem(file)}.canonical.jsonl") if file else "FILE.canonical.jsonl"
+    first = f"plaudit convert {one}{reading} --to canonical --output {copy}"
+    return Way(first, copy, "", " --as-pairs", ".jsonl")
+
+
+def lists(found: Mapping[str, Any]) -> bool:
+    """Are most of the audited preferences lists of more than two responses, which repair changes only as pairs?"""
+    return 2 * found["rows"].get("lists", 0) > found["rows"].get("audited", 0)
+
+
+def ending(file: str) -> str:
+    """What a copy of the file is to end in.
+
+    >>> ending("a/B.CSV.gz"), ending("hub:a/b")
+    ('.csv.gz', '.jsonl')
+    """
+    found = _SUFFIX.search(file.lower())
+    return found.group(0) if found else ".jsonl"
+
+
+def _stem(file: str) -> str:
+    """The file's name without its folder and its ending."""
+    name = file.replace("\\", "/").rsplit("/", 1)[-1]
+    found = _SUFFIX.search(name.lower())
+    return name[: found.start()] if found else name
 
 
 def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What to do next: a reason and its command. FILE and D stand where this page cannot know a path."""
-    file, suffix = _file(list(found["sources"]))
-    reading = flags(found, READING)
+    sources = list(found["sources"])
+    how = way(found, _file(sources), sources)
     model = word(found["voters"]["model"].split(",")[0]) or "M"
+    start = f"plaudit repair {how.file}{how.reading} --audit D"
+    convert = [
+        ("A table cannot hold the comparisons of a list as pairs: write it as JSON lines first.", how.first)
+    ] if how.first else []  # fmt: skip
     repair = [
         ("Write a repaired copy. Every change is listed with its reason in repaired"
-         f"{suffix}.ledger.jsonl; the file that came in stays as it is.",
-         f"plaudit repair {file}{reading} --audit D --output repaired{suffix}"),
+         f"{how.end}.ledger.jsonl; the file that came in stays as it is.",
+         f"{start}{how.pairs} --output repaired{how.end}"),
     ]  # fmt: skip
     people = [
         ("Let people settle the doubtful pairs: this writes them to a file, in which somebody fills in the field "
          "decision of each line with keep, flip, tie or drop;",
-         f"plaudit repair {file}{reading} --audit D --doubtful doubtful.jsonl"),
+         f"{start} --doubtful doubtful.jsonl"),
         ("and this obeys them.",
-         f"plaudit repair {file}{reading} --audit D --decisions doubtful.jsonl --output decided{suffix}"),
+         f"{start} --decisions doubtful.jsonl{how.pairs} --output decided{how.end}"),
     ]  # fmt: skip
     rest = [
         ("Changed your mind? This gives the original back.",
-         f"plaudit repair --undo repaired{suffix} --output original{suffix}"),
+         f"plaudit repair --undo repaired{how.end} --output original{how.end}"),
         ("Train a reward model on the repaired copy.",
-         f"plaudit train repaired{suffix}{reading} --model {model} --output-dir model"),
+         f"plaudit train repaired{how.end}{'' if how.pairs else how.reading} --model {model} --output-dir model"),
     ]  # fmt: skip
     if (behind(found) or near_length(found)) and not seen(found):
         (why, command), obey = people
@@ -45,7 +107,7 @@ def steps(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         first = [*people, *repair]
     else:
         first = [*repair, *people]
-    return [*_before(found), *first, *rest, *_rate(found)]
+    return [*_before(found), *convert, *first, *rest, *_rate(found)]
 
 
 def _near(found: Mapping[str, Any]) -> str:
@@ -125,11 +187,9 @@ def flags(found: Mapping[str, Any], only: Collection[str] | None = None, leave: 
     return "".join(out)
 
 
-def _file(sources: Sequence[str]) -> tuple[str, str]:
-    """The audited file as a shell word, and the suffix of its copies."""
-    one = word(sources[0]) if len(sources) == 1 else ""
-    found = _SUFFIX.search(sources[0].removesuffix(".gz")) if one else None
-    return one or "FILE", found.group(0) if found else ".jsonl"
+def _file(sources: Sequence[str]) -> str:
+    """The one audited file; empty where there are several, or where its name cannot be printed."""
+    return sources[0] if len(sources) == 1 and word(sources[0]) else ""
 
 
 def _files(sources: Sequence[str]) -> str:

@@ -1,12 +1,11 @@
 """What an audit says in words: the headline, three numbers, what verdicts mean, and the commands to run next."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from plaudit.report.pages.audit_apart import apart
-from plaudit.report.pages.frame import NAME, number, share, visible
+from plaudit.report.pages.frame import NAME, share, visible
 
 MEANING = {
     "wrong": "the committee clearly prefers the rejected response",
@@ -177,7 +176,7 @@ def _interval(found: Mapping[str, Any]) -> str:
 def _verdict(found: Mapping[str, Any], expected: float | None) -> tuple[str, ...]:
     n, verdicts = found["rows"]["comparisons"], found["verdicts"]
     fair = ", each only on rows it had not learned from" if found["folds"] else ""
-    first = f"{_models(found)} voted on {_all(n)}{fair}."
+    first = f"{models(found)} voted on {_all(n)}{fair}."
     if verdicts["wrong"]:
         first += (
             f" On {verdicts['wrong']:,} of them {voter(found)} clearly sides with the rejected response; its chance of "
@@ -191,16 +190,9 @@ def _verdict(found: Mapping[str, Any], expected: float | None) -> tuple[str, ...
 
 
 def _length(found: Mapping[str, Any]) -> str:
-    """Whether the votes are more than length; empty where nobody measured it."""
-    length = found.get("length") or {}
-    if length.get("ahead") is None:
+    """Whether the votes are more than length, and what to do if not; empty where nobody measured it."""
+    if not (text := _beside_length(found)):
         return ""
-    text = (
-        f"Is it just length? The {side(length)} response alone agrees with {share(length['score'])} of the "
-        f"labels; {voter(found)} is {lead(length)}"
-    )
-    if length["sides"] is not None:
-        text += f" and votes for the {side(length)} one in {share(length['sides'])}"
     doubt = " Not surely more than length: what it calls wrong may only be short or long." if mere_length(found) else ""
     if behind(found):
         doubt = f" Length alone is better: do not act on these verdicts; bring more rows or {better(found)}."
@@ -210,10 +202,22 @@ def _length(found: Mapping[str, Any]) -> str:
             f"from {counted(found['accuracy']['n'], 'comparison')} the two cannot be told apart. "
             "Look at the pairs, or bring more rows, before you act."
         )
-    return f"{text}.{doubt}"
+    return f"{text}{doubt}"
 
 
-def _models(found: Mapping[str, Any]) -> str:
+def _beside_length(found: Mapping[str, Any]) -> str:
+    """What length alone gets, and the votes beside it; empty where nobody measured it."""
+    length = found.get("length") or {}
+    if length.get("ahead") is None:
+        return ""
+    sides = f" and votes for the {side(length)} one in {share(length['sides'])}" if length["sides"] is not None else ""
+    return (
+        f"Is it just length? The {side(length)} response alone agrees with {share(length['score'])} of the "
+        f"labels; {voter(found)} is {lead(length)}{sides}."
+    )
+
+
+def models(found: Mapping[str, Any]) -> str:
     """Who voted, at the start of a sentence."""
     count, scorer = len(found["members"]), found["voters"]["scorer"]
     if scorer:
@@ -253,13 +257,15 @@ def _trust(found: Mapping[str, Any]) -> str:
 
 def _blind(found: Mapping[str, Any]) -> tuple[str, ...]:
     held = found["accuracy"]
-    return (
-        f"{_models(found)} voted on {_all(found['rows']['comparisons'])}, each only on rows it had not "
+    said = (
+        f"{models(found)} voted on {_all(found['rows']['comparisons'])}, each only on rows it had not "
         f"learned from, and agrees with {share(held['score'])} of the labels ({share(held['low'])} to "
         f"{share(held['high'])}): {'worse' if held['high'] < 0.5 else 'not surely better'} than a coin.",
         f"{_sentence(unlearned(found))}Its verdicts say little about single rows. {_cure(found)}; the checks without a "
         "model, further down, hold as they are.",
+        _beside_length(found),
     )
+    return tuple(text for text in said if text)
 
 
 def _sentence(words: str) -> str:
@@ -305,9 +311,14 @@ def agreed(checks: Mapping[str, Mapping[str, Any]]) -> str:
     return str(check["text"]) if check.get("value", {}).get("one_more_person") else ""
 
 
-def company(checks: Mapping[str, Mapping[str, Any]]) -> str:
-    """The scorers that need no model, beside the committee."""
-    value = checks.get("skews", {}).get("value", {})
+def company(found: Mapping[str, Any]) -> str:
+    """The scorers that need no model, beside the committee: length on the rows it voted on, where that was measured."""
+    length = found.get("length") or {}
+    if length.get("score") is not None:
+        return (
+            f"For comparison: the {side(length)} response alone agrees with {share(length['score'])}, a coin with 50 %."
+        )
+    value = found["data_checks"].get("skews", {}).get("value", {})
     alone, knowing = value.get("length_only"), value.get("length_only_by_file")
     if not alone:
         return ""
@@ -369,29 +380,3 @@ def noise_of(model: str, by: str) -> str:
         if by.startswith("tag:")
         else f"per {visible(by or model, NAME)}"
     )
-
-
-def member(label: str) -> str:
-    """A member without its seed, which says nothing to a reader.
-
-    >>> member("tiny layer 2 read, linear, seed 36077")
-    'tiny layer 2 read, linear'
-    """
-    return re.sub(r", seed \d+$", "", label)
-
-
-def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """How the audit was made, for the last section."""
-    voters, temperature = found["voters"], found["temperature"]
-    count = ("members", f"{len(found['members']):,}")
-    asked = [("trunk", voters["model"]), count, ("heads", voters["heads"])]
-    if not voters["model"]:  # given scorers have no heads of this audit's making
-        asked = [("voted", f"{_models(found)}: {voters['scorer']}" if count[1] != "1" else _models(found))]
-    known = [number(t) if t is not None else "infinite (the votes say nothing)" for t in temperature.values()]
-    who = "members" if voters["model"] else "given scorers"
-    folds = f"{found['folds']}, by prompt group" if found["folds"] else f"none: {who} voted on rows they may have seen"
-    return [
-        *asked, ("folds", folds),
-        ("precision", voters["dtype"]), ("seed", str(voters["seed"])),
-        ("temperature of p_disagree, per fold", ", ".join(known)),
-    ]  # fmt: skip
