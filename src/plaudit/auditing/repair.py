@@ -96,7 +96,7 @@ def repair(
     source = str(file)
     target = None if output is None else Path(output)
     plan = steps(treatment or (() if options.decisions else (DEFAULT,)))
-    form = _ready(source, target, options, treatment and plan)
+    form = _ready(source, target, options, plan if treatment else ())
     signals, summary = store.load(audit)
     rulings, seen, elsewhere = _ruled(source, audit, signals, plan, options)
     if options.doubtful is not None and seen.doubtful and not options.dry_run:
