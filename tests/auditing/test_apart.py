@@ -102,11 +102,14 @@ def test_audit_learns_opposed_files_apart_says_so_and_saves_the_committee(two, t
     assert again.summary["apart"] == told
 
 
-def test_apart_none_learns_from_all_and_a_mistaken_value_is_refused(two, tmp_path):
+def test_apart_none_learns_from_all_and_a_mistaken_value_is_refused(two, tmp_path, capsys):
     options = AuditOptions(model="tiny", cache=tmp_path / "cache", members=1, noise="none", apart="none")
     found = audit(two, options=options)
     assert found.summary["apart"] is None
     assert found.summary["options"]["apart"] == "none"
+    found = audit(two[:1], options=options.model_copy(update={"apart": "file"}))
+    assert found.summary["apart"] is None
+    assert "all heads learn from all rows" in " ".join(capsys.readouterr().err.split())
     with pytest.raises(OptionError, match="--apart"):
         audit(two, model="tiny", apart="files")
     with pytest.raises(OptionError, match="--apart"):

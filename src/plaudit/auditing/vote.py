@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.auditing import cache
-from plaudit.auditing.apart import compared, learn_apart, parts_of
+from plaudit.auditing.apart import FEWEST, MOST, PROMPTS, compared, learn_apart, parts_of
 from plaudit.auditing.crew import crew, layers_of, pools_of
 from plaudit.auditing.influence_fair import kinds_of
 from plaudit.auditing.material import Docket
@@ -26,7 +26,7 @@ from plaudit.models.members import Fitted, view_matrix
 from plaudit.models.score import ModelScorer
 from plaudit.models.tokens import Encoded
 from plaudit.records import digest
-from plaudit.report.terminal import progress
+from plaudit.report.terminal import clean, note, progress
 from plaudit.signals.votes import Votes
 from plaudit.training.bags import Pairs
 from plaudit.training.heads import fit
@@ -111,7 +111,11 @@ def _parts(docket: Docket, fold: NDArray[np.int64], options: AuditOptions) -> di
     if options.apart == "none":
         return {}
     by = options.apart if options.apart.startswith("tag:") else "source"
-    return parts_of(kinds_of(docket.preferences, docket.comparisons, by), docket.group, fold)
+    found = parts_of(kinds_of(docket.preferences, docket.comparisons, by), docket.group, fold)
+    if not found and options.apart != "auto":
+        note(f"--apart {clean(options.apart, 60)}: no two parts, or more than {MOST}, have {FEWEST} comparisons and "
+             f"{PROMPTS} prompts each: all heads learn from all rows")  # fmt: skip
+    return found
 
 
 def _copy(source: Path, target: Path) -> None:
