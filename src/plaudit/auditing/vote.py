@@ -31,7 +31,7 @@ from plaudit.signals.votes import Votes
 from plaudit.training.bags import Pairs
 from plaudit.training.heads import fit
 
-VERSION = 3  # raised whenever the same input could give other votes
+VERSION = 4  # raised whenever the same input could give other votes
 
 
 @dataclass(frozen=True)

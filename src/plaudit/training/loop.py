@@ -17,7 +17,7 @@ from accelerate import Accelerator
 
 from plaudit.data.columns import table_of
 from plaudit.errors import Interrupted, OptionError, PlauditError, all_of
-from plaudit.folders import is_sealed, publish, recover, refuse_unwritable, write_file
+from plaudit.folders import is_sealed, publish, recover, write_file
 from plaudit.models import checkpoint
 from plaudit.models.backbone import Loaded
 from plaudit.models.forward import Reader
@@ -65,8 +65,6 @@ def train(
     folder = Path(output_dir)
     if folder.exists() and not folder.is_dir():
         raise PlauditError(f"{folder} is a file", advice="choose another --output-dir")
-    if not folder.exists():
-        refuse_unwritable(folder, "choose another --output-dir")
     if folder.exists() and any(folder.iterdir()) and not resume_run:
         begun = (folder / "metrics.jsonl").exists() or any(folder.glob("checkpoint-*"))
         goes_on = "--resume goes on with it; or " if begun else ""
