@@ -26,5 +26,5 @@ def apart(found: Mapping[str, Any]) -> str:
         f"{low} to {high})"
     )
     if told["low"] > 0:
-        return f"{text}: they ask for different things, so look before you train one model on all of them."
+        return f"{text}: they seem to ask for different things, so look before you train one model on all of them."
     return f"{text}."
